@@ -1,0 +1,28 @@
+"""Middleware for `create_agent` that Kimi needs and langchain does not have.
+
+Retry, approval, call limits, summarisation and to-do lists are langchain's own
+(`langchain.agents.middleware`); `langchain_kimi.agents.create_tool_agent` wires both.
+"""
+
+from langchain_kimi.middleware.budget import Budget, BudgetMiddleware
+from langchain_kimi.middleware.context_strategy import (
+    ContextStrategy,
+    DiscardAll,
+    HideToolResults,
+    estimate_tokens,
+)
+from langchain_kimi.middleware.invalid_tool_calls import InvalidToolCallRepair
+from langchain_kimi.middleware.per_run import PerRun
+from langchain_kimi.middleware.repeated_calls import RepeatedCallGuard
+
+__all__ = [
+    "Budget",
+    "BudgetMiddleware",
+    "ContextStrategy",
+    "DiscardAll",
+    "HideToolResults",
+    "InvalidToolCallRepair",
+    "PerRun",
+    "RepeatedCallGuard",
+    "estimate_tokens",
+]
