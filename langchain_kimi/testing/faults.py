@@ -1,0 +1,300 @@
+"""Faults: parts of a script that make a reply go wrong the way real servers do.
+
+Four sorts, by where they stand (`Place`): whole replies (`error`, `drop`), delays before
+the reply (`hang`, `slow_first_token`, `accepted`), events at a place in the stream
+(`pause`, `comment`, `raw`, `malformed_chunk`, `error_event`, `cut`, `end_early`), and
+changes to the turn they stand in (`finish`, `leaked`, `missing_ids`, …).
+Any of them can also be given to the server as ``faults=[…]``: then every turn has them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any, ClassVar, Literal
+
+from langchain_kimi.testing.script import Part, Place
+
+
+@dataclass(frozen=True)
+class ErrorReply(Part):
+    """An HTTP error; what is None is filled in by the dialect."""
+
+    status: int
+    message: str | None = None
+    kind: str | None = None
+    retry_after: float | datetime | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str | None = None
+    place: ClassVar[Place] = Place.ALONE
+
+    @property
+    def retry_after_header(self) -> str | None:
+        """Return the Retry-After value: seconds as digits, or an HTTP date."""
+        if isinstance(self.retry_after, datetime):
+            return format_datetime(self.retry_after.astimezone(UTC), usegmt=True)
+        return None if self.retry_after is None else f"{self.retry_after:g}"
+
+
+@dataclass(frozen=True)
+class Drop(Part):
+    """The connection closes without a reply."""
+
+    place: ClassVar[Place] = Place.ALONE
+
+
+@dataclass(frozen=True)
+class Hang(Part):
+    """Silence before the response headers."""
+
+    seconds: float | None
+    place: ClassVar[Place] = Place.FRONT
+
+
+@dataclass(frozen=True)
+class SlowFirstToken(Part):
+    """Silence between the response headers and the first token."""
+
+    seconds: float
+    place: ClassVar[Place] = Place.FRONT
+
+
+@dataclass(frozen=True)
+class Accepted(Part):
+    """A 202 with NVCF-REQID, and this many more 202s when polled."""
+
+    polls: int
+    place: ClassVar[Place] = Place.FRONT
+
+
+@dataclass(frozen=True)
+class Pause(Part):
+    """Silence in the middle of a stream; None lasts until the client goes."""
+
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Raw(Part):
+    """Bytes written into the stream as they are."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class ErrorEvent(Part):
+    """An ``{"error": …}`` event in a stream that began with status 200."""
+
+    message: str
+    place: ClassVar[Place] = Place.LAST
+
+
+@dataclass(frozen=True)
+class Cut(Part):
+    """The connection drops: here, or after so many bytes or events of the body."""
+
+    after_bytes: int | None
+    after_chunks: int | None
+    place: ClassVar[Place] = Place.LAST
+
+
+@dataclass(frozen=True)
+class EndEarly(Part):
+    """The body ends cleanly, but without a finish_reason (and without ``[DONE]``)."""
+
+    done: bool
+    place: ClassVar[Place] = Place.LAST
+
+
+@dataclass(frozen=True)
+class Finish(Part):
+    """This finish_reason instead of the true one."""
+
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Chunked(Part):
+    """Another size of the text pieces of this turn, in characters; None for one piece."""
+
+    size: int | None
+
+
+@dataclass(frozen=True)
+class Framed(Part):
+    """Another outer form of the server-sent events of this turn."""
+
+    newline: str = "\n"
+    event: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Leaked(Part):
+    """The calls come as raw markers in the text instead of as ``tool_calls``."""
+
+    where: Literal["content", "reasoning"]
+    section: str | None
+    header: str
+
+
+def error(
+    status: int = 500,
+    message: str | None = None,
+    *,
+    kind: str | None = None,
+    retry_after: float | datetime | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: str | Mapping[str, Any] | None = None,
+) -> ErrorReply:
+    """Answer with an HTTP error in the dialect's own body shape.
+
+    Args:
+        status: The HTTP status.
+        message: The text; None takes the one the dialect is known to use.
+        kind: The error's ``type``; None takes the dialect's own for that status.
+        retry_after: Seconds, or a date, for the Retry-After header.
+        headers: More response headers.
+        body: The whole body instead: text, or a mapping sent as JSON.
+    """
+    if isinstance(body, Mapping):
+        body = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return ErrorReply(status, message, kind, retry_after, dict(headers or {}), body)
+
+
+def unauthorized() -> ErrorReply:
+    """401: the key is missing or wrong."""
+    return error(401)
+
+
+def forbidden() -> ErrorReply:
+    """403: the key may not do this."""
+    return error(403)
+
+
+def retired() -> ErrorReply:
+    """404 as NVIDIA answers for a retired model that its listing still shows."""
+    return error(404, kind="retired")
+
+
+def gone() -> ErrorReply:
+    """410: the model was here once."""
+    return error(410)
+
+
+def rate_limited(retry_after: float | datetime | None = None) -> ErrorReply:
+    """429, with Retry-After in seconds or as a date when given."""
+    return error(429, retry_after=retry_after)
+
+
+def out_of_quota() -> ErrorReply:
+    """429 that no waiting mends: the account's quota is used up."""
+    return error(429, kind="exceeded_current_quota_error")
+
+
+def server_error(status: int = 500, *, html: bool = False) -> ErrorReply:
+    """5xx, as JSON or as a proxy's HTML page."""
+    if not html:
+        return error(status)
+    page = f"<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\r\n"
+    return error(status, body=page, headers={"Content-Type": "text/html"})
+
+
+def drop() -> Drop:
+    """Close the connection without a reply."""
+    return Drop()
+
+
+def hang(seconds: float | None = None) -> Hang:
+    """Stay silent before the headers, for ever unless seconds are given."""
+    return Hang(seconds)
+
+
+def slow_first_token(seconds: float) -> SlowFirstToken:
+    """Send the headers at once and the first token later."""
+    return SlowFirstToken(seconds)
+
+
+def accepted(polls: int = 1) -> Accepted:
+    """Answer 202 with NVCF-REQID; the reply is there after so many 202s of the status path."""
+    return Accepted(polls)
+
+
+def pause(seconds: float | None = None) -> Pause:
+    """Stay silent at this place of the stream, for ever unless seconds are given."""
+    return Pause(seconds)
+
+
+def comment(text: str = "keep-alive") -> Raw:
+    """Write an SSE comment at this place."""
+    return Raw(f": {text}\n\n".encode())
+
+
+def raw(data: bytes | str) -> Raw:
+    """Write these bytes into the stream at this place."""
+    return Raw(data.encode() if isinstance(data, str) else data)
+
+
+def malformed_chunk() -> Raw:
+    """Write an event whose data is cut JSON."""
+    return Raw(b'data: {"id":"chatcmpl-broken","choices":[{"index":0,"delta":{"content":"\n\n')
+
+
+def error_event(message: str = "Internal server error") -> ErrorEvent:
+    """End the stream with an error event, then ``[DONE]``, as vLLM does."""
+    return ErrorEvent(message)
+
+
+def cut(*, after_bytes: int | None = None, after_chunks: int | None = None) -> Cut:
+    """Drop the connection: at this place, or after so many bytes or events of the body."""
+    return Cut(after_bytes, after_chunks)
+
+
+def end_early(*, done: bool = False) -> EndEarly:
+    """End the stream cleanly at this place, without a finish_reason.
+
+    Args:
+        done: Write ``data: [DONE]`` nevertheless.
+    """
+    return EndEarly(done)
+
+
+def finish(reason: str | None) -> Finish:
+    """Report this finish_reason, whatever the turn holds; None reports none."""
+    return Finish(reason)
+
+
+def chunked(size: int | None) -> Chunked:
+    """Send this turn's text in pieces of so many characters; None sends giant lines."""
+    return Chunked(size)
+
+
+def framed(*, newline: str = "\n", event: str | None = None, comment: str | None = None) -> Framed:
+    r"""Write this turn's events in another legal form.
+
+    Args:
+        newline: ``"\r\n"`` or ``"\r"`` instead of ``"\n"``.
+        event: The value of an ``event:`` line before each ``data:`` line.
+        comment: A comment line before each event.
+    """
+    return Framed(newline, event, comment)
+
+
+def leaked(
+    where: Literal["content", "reasoning"] = "content",
+    *,
+    section: Literal["plural", "singular"] | None = "plural",
+    header: str = "functions.{name}:{index}",
+) -> Leaked:
+    """Let this turn's calls leak as raw markers into the text.
+
+    Args:
+        where: Into the content or into the reasoning.
+        section: ``tool_calls_section`` or ``tool_call_section`` tokens, or none.
+        header: What stands for the id; ``"functions{name}{index}"`` is the known bad one.
+    """
+    word = {"plural": "tool_calls_section", "singular": "tool_call_section", None: None}[section]
+    return Leaked(where, word, header)
