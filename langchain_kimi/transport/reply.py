@@ -1,0 +1,53 @@
+"""JSON on its way out and in: request bodies and replies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_kimi.errors import KimiInvalidInputError, request_id_of
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A server's JSON reply."""
+
+    data: dict[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
+
+    @property
+    def request_id(self) -> str | None:
+        """The server's id of the request, or None where it gave none."""
+        return request_id_of(self.headers)
+
+
+def encode_body(body: Mapping[str, Any]) -> bytes:
+    """Encode a request body once, as UTF-8 JSON.
+
+    Raises:
+        KimiInvalidInputError: If the body holds what JSON or UTF-8 cannot carry.
+    """
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError as error:
+        around = error.object[max(0, error.start - 20) : error.start]
+        msg = (
+            f"The request holds the lone surrogate {error.object[error.start]!r} (after"
+            f" {around!r}), which is no character and cannot be sent as UTF-8. Clean the text,"
+            " for example with text.encode('utf-8', 'replace').decode()."
+        )
+    except (TypeError, ValueError, RecursionError) as error:
+        msg = f"The request cannot be written as JSON: {error}. Pass plain JSON values."
+    raise KimiInvalidInputError(msg)
+
+
+def decode_object(data: bytes | str) -> dict[str, Any] | None:
+    """Decode a JSON object; return None for anything else."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,82 @@
+"""Which failures are tried again, when, and for how long."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_before_delay,
+)
+
+from langchain_kimi.errors import KimiError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """How often and how long a failed request is repeated.
+
+    Repeated are failures that pass by themselves: statuses 408, 409, 429, 500, 502, 503, 504 and
+    529, connections that fail or break, and timeouts. A used-up quota is not among them. Nothing
+    is repeated once output has been handed out.
+
+    A timeout is repeated as well: closing the connection tells the server to stop (vLLM and SGLang
+    abort the generation), and hosted endpoints hang now and then. It may cost tokens twice, so
+    `total` bounds it: with the default response timeout of an hour no second request is sent.
+
+    Attributes:
+        max_retries: Repetitions after the first try.
+        backoff: Seconds; the n-th wait is drawn from 0.5 to 1 times `backoff * 2**n`.
+        max_wait: The longest wait. A Retry-After beyond it raises at once.
+        total: Seconds since the first try after which nothing is repeated.
+    """
+
+    max_retries: int = 2
+    backoff: float = 1.0
+    max_wait: float = 60.0
+    total: float = 600.0
+
+    def run(self, attempt: Callable[[], T]) -> T:
+        """Call until it succeeds or the policy is used up; the last error is raised as it is."""
+        return Retrying(
+            stop=stop_after_attempt(self.max_retries + 1) | stop_before_delay(self.total),
+            wait=self._wait,
+            retry=retry_if_exception(self._may_pass),
+            reraise=True,
+        )(attempt)
+
+    async def arun(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Await until it succeeds or the policy is used up."""
+
+        async def call() -> T:
+            return await attempt()
+
+        return await AsyncRetrying(
+            stop=stop_after_attempt(self.max_retries + 1) | stop_before_delay(self.total),
+            wait=self._wait,
+            retry=retry_if_exception(self._may_pass),
+            reraise=True,
+        )(call)
+
+    def _may_pass(self, error: BaseException) -> bool:
+        return (
+            isinstance(error, KimiError)
+            and error.is_retryable
+            and (error.retry_after or 0.0) <= self.max_wait
+        )
+
+    def _wait(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        spread = random.uniform(0.5, 1.0)
+        backoff = min(self.backoff * 2.0 ** (state.attempt_number - 1), self.max_wait) * spread
+        asked = error.retry_after if isinstance(error, KimiError) else None
+        return backoff if asked is None else asked + 0.1 * backoff

@@ -1,0 +1,211 @@
+"""The synchronous path: urllib3 pools that all threads share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from langchain_kimi.errors import KimiError
+from langchain_kimi.transport.proxies import proxy_for
+from langchain_kimi.transport.server import ERROR_BODY_LIMIT, Server
+from langchain_kimi.transport.timeout import finite
+from langchain_kimi.transport.tls import ssl_context
+
+POOL_SIZE = 1000
+"""Idle connections kept for each host; more threads than that open connections of their own."""
+
+DRAIN_SECONDS = 0.25
+READ_SIZE = 1 << 18
+
+
+class SyncClient:
+    """Send requests over pooled connections; safe in threads and after a fork."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._lock = threading.Lock()
+        self._pools: dict[tuple[int, str | None], urllib3.PoolManager] = {}
+        self._proxies: dict[str, str | None] = {}
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> SyncBody:
+        """Send a request and return its reply once its headers are there."""
+        timeout = self._server.timeout
+        started = time.monotonic()
+        failure: KimiError
+        try:
+            response = self._pool(url).urlopen(
+                method,
+                url,
+                body=body,
+                headers=headers,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(
+                    connect=finite(timeout.connect), read=finite(timeout.response)
+                ),
+            )
+        except urllib3.exceptions.ConnectTimeoutError:
+            failure = self._server.too_slow("connect")
+        except urllib3.exceptions.ReadTimeoutError:
+            failure = self._server.too_slow("response")
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            failure = self._server.unreachable(url, error)
+        else:
+            return SyncBody(self._server, response, started + timeout.response)
+        raise failure
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        origin = url.split("/", 3)[2]
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(url)
+        key = os.getpid(), self._proxies[origin]
+        pool = self._pools.get(key)
+        if pool is None:
+            with self._lock:
+                pool = self._pools.get(key) or _make_pool(self._server, key[1])
+                self._pools[key] = pool
+        return pool
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        while self._pools:
+            self._pools.popitem()[1].clear()
+
+
+class SyncBody:
+    """A reply whose headers have come and whose body is coming."""
+
+    def __init__(
+        self, server: Server, response: urllib3.BaseHTTPResponse, first_byte_by: float
+    ) -> None:
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self._server = server
+        self._response = response
+        self._first_byte_by: float | None = first_byte_by
+        self._set_timeout(first_byte_by - time.monotonic())
+
+    def read_some(self) -> bytes:
+        """Return the bytes that are there, waiting for the first; empty at the end."""
+        failure: KimiError
+        try:
+            data = self._response.read1(READ_SIZE)
+        except urllib3.exceptions.ReadTimeoutError:
+            phase = "idle" if self._first_byte_by is None else "response"
+            failure = self._server.too_slow(phase, self.headers)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            failure = self._server.cut_off(self.headers, error)
+        except BaseException:
+            self.close()
+            raise
+        else:
+            if self._first_byte_by is not None:
+                self._first_byte_by = None
+                self._set_timeout(self._server.timeout.idle)
+            return data
+        self.close()
+        raise failure
+
+    def read(self, limit: int | None = None) -> bytes:
+        """Return the whole body, or its beginning where a limit of bytes is given."""
+        pieces = []
+        size = 0
+        while data := self.read_some():
+            pieces.append(data)
+            size += len(data)
+            if limit is not None and size >= limit:
+                break
+        self.close()
+        return b"".join(pieces)
+
+    def read_error(self) -> bytes:
+        """Return the beginning of an error's body, or nothing where it breaks off."""
+        with contextlib.suppress(Exception):
+            return self.read(ERROR_BODY_LIMIT)
+        return b""
+
+    def drain(self) -> None:
+        """Read to the end if it is near, so that the connection can be used again."""
+        self._set_timeout(DRAIN_SECONDS)
+        with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
+            while self._response.read1(READ_SIZE):
+                continue
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection: back into the pool after the end, closed before it."""
+        self._response.close()
+        self._response.release_conn()
+
+    def _set_timeout(self, seconds: float) -> None:
+        """Set the timeout of the socket, as long as the connection is this reply's own."""
+        sock = getattr(self._response.connection, "live_socket", None)
+        if sock is not None:
+            sock.settimeout(finite(seconds))
+
+
+def _make_pool(server: Server, proxy: str | None) -> urllib3.PoolManager:
+    settings: dict[str, Any] = {"maxsize": POOL_SIZE, "block": False}
+    if server.base_url.startswith("https"):
+        settings["ssl_context"] = ssl_context(server.verify_ssl)
+        if server.verify_ssl is False:
+            settings |= {"cert_reqs": "CERT_NONE", "assert_hostname": False}
+    if proxy is None:
+        pool = urllib3.PoolManager(**settings)
+    else:
+        pool = urllib3.ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **settings)
+    pool.pool_classes_by_scheme = _pool_classes(finite(server.timeout.response))
+    return pool
+
+
+def _proxy_headers(proxy: str) -> dict[str, str]:
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return {}
+    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return dict(urllib3.make_headers(proxy_basic_auth=credentials))
+
+
+def _pool_classes(send_timeout: float | None) -> dict[str, type[HTTPConnectionPool]]:
+    """Return pools whose connections keep their socket in sight and take their time to send.
+
+    urllib3 sends a request under the connect timeout, which a large image on a slow line exceeds;
+    and its response has no way to change the timeout while it is being read.
+    """
+
+    class _Kept(HTTPConnection):
+        live_socket: socket.socket | None = None
+
+        def connect(self) -> None:
+            super().connect()
+            self.live_socket = self.sock
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            if self.is_closed:
+                self.connect()
+            self.timeout = send_timeout
+            super().request(*args, **kwargs)
+
+    class _KeptTls(_Kept, HTTPSConnection):
+        pass
+
+    class _Plain(HTTPConnectionPool):
+        ConnectionCls = _Kept
+
+    class _Tls(HTTPSConnectionPool):
+        ConnectionCls = _KeptTls
+
+    return {"http": _Plain, "https": _Tls}
