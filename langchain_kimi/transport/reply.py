@@ -31,7 +31,7 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
         KimiInvalidInputError: If the body holds what JSON or UTF-8 cannot carry.
     """
     try:
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError as error:
         around = error.object[max(0, error.start - 20) : error.start]
         msg = (

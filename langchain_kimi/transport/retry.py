@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -47,25 +48,47 @@ class RetryPolicy:
 
     def run(self, attempt: Callable[[], T]) -> T:
         """Call until it succeeds or the policy is used up; the last error is raised as it is."""
-        return Retrying(
-            stop=stop_after_attempt(self.max_retries + 1) | stop_before_delay(self.total),
-            wait=self._wait,
-            retry=retry_if_exception(self._may_pass),
-            reraise=True,
-        )(attempt)
+        started = time.monotonic()
+        try:
+            return attempt()
+        except KimiError as error:
+            if not self._may_pass(error):
+                raise
+            failures = [error]
+
+        def again() -> T:
+            if failures:
+                raise failures.pop()
+            return attempt()
+
+        return Retrying(**self._rules(started))(again)
 
     async def arun(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Await until it succeeds or the policy is used up."""
+        """Await until it succeeds or the policy is used up; see `run`."""
+        started = time.monotonic()
+        try:
+            return await attempt()
+        except KimiError as error:
+            if not self._may_pass(error):
+                raise
+            failures = [error]
 
-        async def call() -> T:
+        async def again() -> T:
+            if failures:
+                raise failures.pop()
             return await attempt()
 
-        return await AsyncRetrying(
-            stop=stop_after_attempt(self.max_retries + 1) | stop_before_delay(self.total),
-            wait=self._wait,
-            retry=retry_if_exception(self._may_pass),
-            reraise=True,
-        )(call)
+        return await AsyncRetrying(**self._rules(started))(again)
+
+    def _rules(self, started: float) -> dict[str, Any]:
+        """Return tenacity's settings; the first try, made without its cost, counts as the first."""
+        left = self.total - (time.monotonic() - started)
+        return {
+            "stop": stop_after_attempt(self.max_retries + 1) | stop_before_delay(left),
+            "wait": self._wait,
+            "retry": retry_if_exception(self._may_pass),
+            "reraise": True,
+        }
 
     def _may_pass(self, error: BaseException) -> bool:
         return (

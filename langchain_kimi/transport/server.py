@@ -28,6 +28,12 @@ from langchain_kimi.transport.timeout import Timeout
 ERROR_BODY_LIMIT = 65_536
 """Bytes of an error's body that are read."""
 
+DRAIN_SECONDS = 0.25
+"""How long the end of a stream is waited for after `[DONE]`, so that its connection is reused."""
+
+STALE_SECONDS = 5.0
+"""A kept connection that breaks later than this after sending was not stale: the server failed."""
+
 _POLLING_PATH = "/v2/nvcf/pexec/status/"
 _NVIDIA_POLLING = f"https://api.nvcf.nvidia.com{_POLLING_PATH}"
 _NVIDIA_HOST = re.compile(r"(?:[\w-]+\.)*api(?:\.nvcf)?\.nvidia\.com")
@@ -119,7 +125,10 @@ class Server:
             "Check base_url=, the network, proxy variables (HTTPS_PROXY, NO_PROXY) and, for TLS,"
             " verify_ssl=."
         )
-        return KimiConnectionError(self._clean(text), endpoint=self.endpoint)
+        error = KimiConnectionError(self._clean(text), endpoint=self.endpoint)
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            error.is_retryable = False
+        return error
 
     def cut_off(self, headers: Mapping[str, str], cause: BaseException | str) -> KimiError:
         """Return the error for a reply that broke off."""

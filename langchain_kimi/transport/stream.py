@@ -57,6 +57,10 @@ class _Stream:
         self._ended = not data or self._decoder.done or self._failure is not None
         return events
 
+    def _fail(self, error: KimiError) -> None:
+        self._failure = error
+        self._ended = True
+
     def _after_opening(self, has_output: bool) -> None:
         """Raise where a try ended without output, so that it counts as failed."""
         if has_output:
@@ -126,12 +130,17 @@ class EventStream(_Stream):
                 has_output = any(map(self._is_output, self._read()))
             self._after_opening(has_output)
         except BaseException:
+            self._ready.clear()
             self.close()
             raise
 
     def _read(self) -> list[dict[str, Any]]:
         assert self._body is not None
-        data = self._body.read_some()
+        try:
+            data = self._body.read_some()
+        except KimiError as error:
+            self._fail(error)
+            return []
         events = self._accept(data)
         if self._ended:
             if self.done and data:
@@ -198,12 +207,17 @@ class AsyncEventStream(_Stream):
                 has_output = any(map(self._is_output, await self._read()))
             self._after_opening(has_output)
         except BaseException:
+            self._ready.clear()
             await self.aclose()
             raise
 
     async def _read(self) -> list[dict[str, Any]]:
         assert self._body is not None
-        data = await self._body.read_some()
+        try:
+            data = await self._body.read_some()
+        except KimiError as error:
+            self._fail(error)
+            return []
         events = self._accept(data)
         if self._ended:
             if self.done and data:

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from langchain_kimi.errors import KimiError
 from langchain_kimi.transport.proxies import proxy_for
-from langchain_kimi.transport.server import ERROR_BODY_LIMIT, Server
+from langchain_kimi.transport.server import DRAIN_SECONDS, ERROR_BODY_LIMIT, Server
+from langchain_kimi.transport.sync_pool import StaleError, make_pool
 from langchain_kimi.transport.timeout import finite
-from langchain_kimi.transport.tls import ssl_context
 
-POOL_SIZE = 1000
-"""Idle connections kept for each host; more threads than that open connections of their own."""
-
-DRAIN_SECONDS = 0.25
 READ_SIZE = 1 << 18
+"""Bytes taken from the socket at most at once."""
 
 
 class SyncClient:
@@ -40,32 +32,42 @@ class SyncClient:
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> SyncBody:
-        """Send a request and return its reply once its headers are there."""
-        timeout = self._server.timeout
-        started = time.monotonic()
-        failure: KimiError
-        try:
-            response = self._pool(url).urlopen(
-                method,
-                url,
-                body=body,
-                headers=headers,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                timeout=urllib3.Timeout(
-                    connect=finite(timeout.connect), read=finite(timeout.response)
-                ),
-            )
-        except urllib3.exceptions.ConnectTimeoutError:
-            failure = self._server.too_slow("connect")
-        except urllib3.exceptions.ReadTimeoutError:
-            failure = self._server.too_slow("response")
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            failure = self._server.unreachable(url, error)
-        else:
-            return SyncBody(self._server, response, started + timeout.response)
+        """Send a request and return its reply once its headers are there.
+
+        A kept connection that the server has dropped meanwhile is replaced once; that is no
+        failure of the request and counts as no retry.
+        """
+        for may_be_stale in (True, False):
+            failure: KimiError
+            try:
+                return self._send(method, url, headers, body)
+            except urllib3.exceptions.ConnectTimeoutError:
+                failure = self._server.too_slow("connect")
+            except urllib3.exceptions.ReadTimeoutError:
+                failure = self._server.too_slow("response")
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                if may_be_stale and any(isinstance(cause, StaleError) for cause in error.args):
+                    continue
+                failure = self._server.unreachable(url, error)
+            break
         raise failure
+
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> SyncBody:
+        timeout = self._server.timeout
+        first_byte_by = time.monotonic() + timeout.response
+        response = self._pool(url).urlopen(
+            method,
+            url,
+            body=body,
+            headers=headers,
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            timeout=urllib3.Timeout(connect=finite(timeout.connect), read=finite(timeout.response)),
+        )
+        return SyncBody(self._server, response, first_byte_by)
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         origin = url.split("/", 3)[2]
@@ -75,7 +77,7 @@ class SyncClient:
         pool = self._pools.get(key)
         if pool is None:
             with self._lock:
-                pool = self._pools.get(key) or _make_pool(self._server, key[1])
+                pool = self._pools.get(key) or make_pool(self._server, key[1])
                 self._pools[key] = pool
         return pool
 
@@ -133,7 +135,7 @@ class SyncBody:
 
     def read_error(self) -> bytes:
         """Return the beginning of an error's body, or nothing where it breaks off."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(KimiError):
             return self.read(ERROR_BODY_LIMIT)
         return b""
 
@@ -155,57 +157,3 @@ class SyncBody:
         sock = getattr(self._response.connection, "live_socket", None)
         if sock is not None:
             sock.settimeout(finite(seconds))
-
-
-def _make_pool(server: Server, proxy: str | None) -> urllib3.PoolManager:
-    settings: dict[str, Any] = {"maxsize": POOL_SIZE, "block": False}
-    if server.base_url.startswith("https"):
-        settings["ssl_context"] = ssl_context(server.verify_ssl)
-        if server.verify_ssl is False:
-            settings |= {"cert_reqs": "CERT_NONE", "assert_hostname": False}
-    if proxy is None:
-        pool = urllib3.PoolManager(**settings)
-    else:
-        pool = urllib3.ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **settings)
-    pool.pool_classes_by_scheme = _pool_classes(finite(server.timeout.response))
-    return pool
-
-
-def _proxy_headers(proxy: str) -> dict[str, str]:
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return {}
-    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return dict(urllib3.make_headers(proxy_basic_auth=credentials))
-
-
-def _pool_classes(send_timeout: float | None) -> dict[str, type[HTTPConnectionPool]]:
-    """Return pools whose connections keep their socket in sight and take their time to send.
-
-    urllib3 sends a request under the connect timeout, which a large image on a slow line exceeds;
-    and its response has no way to change the timeout while it is being read.
-    """
-
-    class _Kept(HTTPConnection):
-        live_socket: socket.socket | None = None
-
-        def connect(self) -> None:
-            super().connect()
-            self.live_socket = self.sock
-
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            if self.is_closed:
-                self.connect()
-            self.timeout = send_timeout
-            super().request(*args, **kwargs)
-
-    class _KeptTls(_Kept, HTTPSConnection):
-        pass
-
-    class _Plain(HTTPConnectionPool):
-        ConnectionCls = _Kept
-
-    class _Tls(HTTPSConnectionPool):
-        ConnectionCls = _KeptTls
-
-    return {"http": _Plain, "https": _Tls}

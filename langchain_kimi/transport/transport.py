@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
@@ -152,12 +153,12 @@ class Transport:
     def close(self) -> None:
         """Close all connections; the next request opens new ones."""
         self._sync.close()
-        self._async.close()
+        self._async.pools.close()
 
     async def aclose(self) -> None:
         """Close all connections; the next request opens new ones."""
         self._sync.close()
-        await self._async.aclose()
+        await self._async.pools.aclose()
 
     def _exchange(
         self, method: str, path: str, headers: Mapping[str, str] | None, data: bytes | None
@@ -187,7 +188,7 @@ class Transport:
     ) -> SyncBody:
         url = self._server.url(path)
         headers = self._server.request_headers(accept, extra)
-        body = self._sync.send(method, url, headers, data)
+        body = self._fetch(url, headers, method, data)
         deadline = time.monotonic() + self._server.timeout.response
         pause = FIRST_POLL
         while body.status == 202:
@@ -197,9 +198,7 @@ class Transport:
                 raise self._server.too_slow("response", body.headers)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL)
-            body = self._sync.send("GET", polled, headers, None)
-        if not 200 <= body.status < 300:
-            raise self._server.refusal(body.status, body.headers, body.read_error(), url)
+            body = self.retries.run(partial(self._fetch, polled, headers))
         return body
 
     async def _asend(
@@ -212,7 +211,7 @@ class Transport:
     ) -> AsyncBody:
         url = self._server.url(path)
         headers = self._server.request_headers(accept, extra)
-        body = await self._async.send(method, url, headers, data)
+        body = await self._afetch(url, headers, method, data)
         deadline = time.monotonic() + self._server.timeout.response
         pause = FIRST_POLL
         while body.status == 202:
@@ -222,7 +221,21 @@ class Transport:
                 raise self._server.too_slow("response", body.headers)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL)
-            body = await self._async.send("GET", polled, headers, None)
+            body = await self.retries.arun(partial(self._afetch, polled, headers))
+        return body
+
+    def _fetch(
+        self, url: str, headers: Mapping[str, str], method: str = "GET", data: bytes | None = None
+    ) -> SyncBody:
+        body = self._sync.send(method, url, headers, data)
+        if not 200 <= body.status < 300:
+            raise self._server.refusal(body.status, body.headers, body.read_error(), url)
+        return body
+
+    async def _afetch(
+        self, url: str, headers: Mapping[str, str], method: str = "GET", data: bytes | None = None
+    ) -> AsyncBody:
+        body = await self._async.send(method, url, headers, data)
         if not 200 <= body.status < 300:
             raise self._server.refusal(body.status, body.headers, await body.read_error(), url)
         return body

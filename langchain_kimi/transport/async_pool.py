@@ -1,0 +1,149 @@
+"""One aiohttp session for each event loop, closed when the loop or its owner goes."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import socket
+import weakref
+from collections.abc import AsyncGenerator
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+
+from langchain_kimi.transport.proxies import proxy_for
+from langchain_kimi.transport.server import Server
+from langchain_kimi.transport.timeout import finite
+from langchain_kimi.transport.tls import ssl_context
+
+OPENED: ContextVar[list[bool]] = ContextVar("langchain_kimi_opened_sockets")
+"""The running request's note of the sockets it had to open; empty where it reused one."""
+
+
+class AsyncPools:
+    """Give each event loop its own pool.
+
+    A loop ends its pool through `loop.shutdown_asyncgens()`, which `asyncio.run` and every loop
+    runner call; a loop that was closed without it is noticed when the next loop asks for a pool.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
+        weakref.finalize(self, _close_all, self._pools).atexit = False
+
+    async def get(self) -> _Pool:
+        """Return the pool of the running loop."""
+        loop = asyncio.get_running_loop()
+        pool = self._pools.get(loop)
+        if pool is None or pool.session.closed:
+            for other in list(self._pools):
+                if other.is_closed():
+                    self._pools.pop(other).close()
+            pool = self._pools[loop] = _Pool(loop, self._server)
+            await pool.open(self._pools)
+        return pool
+
+    def close(self) -> None:
+        """Close the pools of all loops, each in its loop."""
+        _close_all(self._pools)
+
+    async def aclose(self) -> None:
+        """Close the pool of the running loop now, those of other loops in theirs."""
+        own = self._pools.pop(asyncio.get_running_loop(), None)
+        if own is not None:
+            await own.session.close()
+        self.close()
+
+
+class _Pool:
+    """The session of one event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, server: Server) -> None:
+        self._loop = loop
+        self._proxies: dict[str, str | None] = {}
+        self._life: AsyncGenerator[None, None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        secure = server.base_url.startswith("https")
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                ssl=ssl_context(server.verify_ssl) if secure else True,
+                socket_factory=_open_socket,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, connect=finite(server.timeout.connect)),
+        )
+
+    async def open(self, siblings: dict[asyncio.AbstractEventLoop, _Pool]) -> None:
+        """Tie the session to the end of its loop."""
+        _remember_until_exit(self)
+        self._life = _live(self._loop, self.session, siblings)
+        await anext(self._life)
+
+    def proxy(self, url: str) -> str | None:
+        """Return the proxy for a URL, as the environment said when it was first asked."""
+        origin = url.split("/", 3)[2]
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(url)
+        return self._proxies[origin]
+
+    def close(self) -> None:
+        """Close the session from anywhere."""
+        if self.session.closed:
+            return
+        if self._loop.is_closed():
+            # The session of a closed loop closes without waiting for anything.
+            with contextlib.suppress(StopIteration):
+                self.session.close().send(None)
+        else:
+            self._loop.call_soon_threadsafe(self._close_in_loop)
+
+    def close_at_exit(self) -> None:
+        """Close the session when the interpreter ends and its loop was never closed."""
+        if not self._loop.is_running() and not self._loop.is_closed():
+            self._loop.run_until_complete(self.session.close())
+
+    def _close_in_loop(self) -> None:
+        self._closing = self._loop.create_task(self.session.close())
+
+
+_living: weakref.WeakSet[_Pool] = weakref.WeakSet()
+
+
+def _remember_until_exit(pool: _Pool) -> None:
+    if not _living:
+        atexit.unregister(_close_at_exit)
+        atexit.register(_close_at_exit)
+    _living.add(pool)
+
+
+def _close_at_exit() -> None:
+    for pool in list(_living):
+        pool.close_at_exit()
+
+
+def _close_all(pools: dict[asyncio.AbstractEventLoop, _Pool]) -> None:
+    while pools:
+        pools.popitem()[1].close()
+
+
+async def _live(
+    loop: asyncio.AbstractEventLoop,
+    session: aiohttp.ClientSession,
+    siblings: dict[asyncio.AbstractEventLoop, _Pool],
+) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await session.close()
+        siblings.pop(loop, None)
+
+
+def _open_socket(address: tuple[Any, ...]) -> socket.socket:
+    """Open a socket for aiohttp, and note that the running request needed one."""
+    family, kind, protocol = address[:3]
+    OPENED.get([]).append(True)
+    return socket.socket(family=family, type=kind, proto=protocol)
