@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+RETIRED_KIND = "retired_model"
+"""The kind of a 404 for a retired model; NVIDIA has words of its own for it."""
+
 
 class Refusal(Exception):
     """A request is refused with an HTTP error.

@@ -122,13 +122,8 @@ def usage_of(steps: Iterable[Step], request: ChatRequest, cached: int = 0) -> Us
     return Usage(request.prompt_tokens, completion, reasoning, cached)
 
 
-def finish_of(parts: Iterable[Part], steps: Iterable[Step], cut_by: str | None) -> str | None:
-    """Tell the finish_reason: what a fault dictates, what cut the reply, or the true one."""
-    for part in parts:
-        if isinstance(part, faults.Finish):
-            return part.reason
-    if cut_by:
-        return cut_by
+def true_finish(steps: Iterable[Step]) -> str:
+    """Tell the finish_reason of a reply that was not cut."""
     return "tool_calls" if any(isinstance(step, WireCall) for step in steps) else "stop"
 
 

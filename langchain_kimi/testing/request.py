@@ -39,7 +39,8 @@ class ChatRequest:
     @property
     def include_usage(self) -> bool:
         """Whether a usage chunk is to end the stream."""
-        return bool((self.body.get("stream_options") or {}).get("include_usage"))
+        options = self.body.get("stream_options")
+        return isinstance(options, Mapping) and bool(options.get("include_usage"))
 
     @property
     def max_tokens(self) -> int | None:
@@ -56,13 +57,16 @@ class ChatRequest:
     @property
     def template_switches(self) -> Mapping[str, Any]:
         """The ``chat_template_kwargs``."""
-        return self.body.get("chat_template_kwargs") or {}
+        switches = self.body.get("chat_template_kwargs")
+        return switches if isinstance(switches, Mapping) else {}
 
     @property
     def named_tool(self) -> str | None:
         """The tool that ``tool_choice`` forces by name."""
         choice = self.body.get("tool_choice")
-        return choice["function"]["name"] if isinstance(choice, Mapping) else None
+        if not isinstance(choice, Mapping):
+            return None
+        return str((choice.get("function") or {}).get("name"))
 
     @property
     def earlier_calls(self) -> int:

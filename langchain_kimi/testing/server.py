@@ -223,7 +223,7 @@ class KimiServer:
         self._stop = asyncio.Event()
         app = App(DIALECTS[self.dialect], self.settings, self._director, self._recorder)
         runner = web.AppRunner(
-            app.routes(), handler_cancellation=True, access_log=None, shutdown_timeout=1.0
+            app.application(), handler_cancellation=True, access_log=None, shutdown_timeout=1.0
         )
         await runner.setup()
         try:

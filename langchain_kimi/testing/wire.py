@@ -46,9 +46,14 @@ class BodyWriter:
         Raises:
             ConnectionCutError: Always.
         """
-        if self._http.transport is not None:
-            self._http.transport.close()
+        drop_connection(self._http)
         raise ConnectionCutError
+
+
+def drop_connection(http: web.Request) -> None:
+    """Close the connection of a request; what was written still goes out."""
+    if http.transport is not None:
+        http.transport.close()
 
 
 def cut_of(parts: Iterable[Part]) -> Cut | None:

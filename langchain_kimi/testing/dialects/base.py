@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar
 
 from langchain_kimi.testing.callfaults import Delta
 from langchain_kimi.testing.refusal import Refusal
-from langchain_kimi.testing.reply import Reply, Text, Usage, WireCall
+from langchain_kimi.testing.reply import Reply, Step, Text, Usage, WireCall
 from langchain_kimi.testing.request import ChatRequest
 from langchain_kimi.testing.script import Part
 from langchain_kimi.testing.settings import Settings
@@ -57,9 +57,10 @@ class Dialect(ABC):
     models: ClassVar[tuple[str, ...]]
     owner: ClassVar[str]
     reasoning_field: ClassVar[str] = "reasoning_content"
+    reports_cache: ClassVar[bool] = False
 
     @abstractmethod
-    def check(self, request: ChatRequest, settings: Settings) -> None:
+    def check(self, request: ChatRequest, settings: Settings, uploads: Container[str]) -> None:
         """Raise `Refusal` for a request that the real server refuses."""
 
     @abstractmethod
@@ -78,9 +79,13 @@ class Dialect(ABC):
         """Tell whether the model reasons, by this dialect's own switch."""
         return request.template_switches.get("thinking") is not False
 
-    def leaks_thinking(self, request: ChatRequest) -> bool:
-        """Tell whether the reasoning comes out in the content, the parser being off."""
-        return False
+    def adapted(self, steps: Sequence[Step], request: ChatRequest) -> list[Step]:
+        """Change the steps of a reply as this server's parsers would."""
+        return list(steps)
+
+    def finish_reason(self, reason: str, request: ChatRequest) -> str:
+        """Report why a reply ended."""
+        return reason
 
     def response_headers(self, request_id: str) -> dict[str, str]:
         """Give the headers of a successful reply."""

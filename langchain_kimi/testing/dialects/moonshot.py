@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import ClassVar
 
+from langchain_kimi.testing.checks import moonshot
 from langchain_kimi.testing.dialects.base import Dialect, ErrorBody, Json, dumps
 from langchain_kimi.testing.refusal import Refusal
 from langchain_kimi.testing.reply import Reply, Usage, WireCall
@@ -27,6 +28,7 @@ class Moonshot(Dialect):
 
     name: ClassVar[str] = "moonshot"
     owner: ClassVar[str] = "moonshot"
+    reports_cache: ClassVar[bool] = True
     models: ClassVar[tuple[str, ...]] = (
         "kimi-k2.6",
         "kimi-k2.7-code",
@@ -34,8 +36,9 @@ class Moonshot(Dialect):
         "kimi-k3",
     )
 
-    def check(self, request: ChatRequest, settings: Settings) -> None:
+    def check(self, request: ChatRequest, settings: Settings, uploads: Container[str]) -> None:
         """Refuse what Moonshot refuses."""
+        moonshot.check(request, settings, uploads, thinking=self.thinks(request))
 
     def thinks(self, request: ChatRequest) -> bool:
         """Thinking is on unless ``thinking.type`` is ``disabled``."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from http import HTTPStatus
 from typing import ClassVar
 
+from langchain_kimi.testing.checks import nvidia
 from langchain_kimi.testing.dialects.base import Dialect, ErrorBody, Json, dumps
-from langchain_kimi.testing.refusal import Refusal
+from langchain_kimi.testing.refusal import RETIRED_KIND, Refusal
 from langchain_kimi.testing.reply import Reply, Usage
 from langchain_kimi.testing.request import ChatRequest
 from langchain_kimi.testing.settings import Settings
@@ -27,8 +29,9 @@ class Nvidia(Dialect):
         "moonshotai/kimi-k3",
     )
 
-    def check(self, request: ChatRequest, settings: Settings) -> None:
+    def check(self, request: ChatRequest, settings: Settings, uploads: Container[str]) -> None:
         """Refuse what NVIDIA refuses."""
+        nvidia.check(request, settings, uploads)
 
     def error_body(self, refusal: Refusal) -> ErrorBody:
         """400 as an error object, 401 and 403 without JSON, the rest as a problem."""
@@ -46,7 +49,7 @@ class Nvidia(Dialect):
             }
             return ErrorBody(dumps({"error": fields}), {})
         problem: Json = {"status": refusal.status, "title": status.phrase}
-        detail = RETIRED if refusal.kind == "retired" else refusal.message
+        detail = RETIRED if refusal.kind == RETIRED_KIND else refusal.message
         if detail:
             problem["detail"] = detail
         return ErrorBody(dumps(problem), {"Content-Type": "application/problem+json"})

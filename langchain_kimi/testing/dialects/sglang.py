@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from http import HTTPStatus
 from typing import ClassVar
 
+from langchain_kimi.testing.checks import sglang
 from langchain_kimi.testing.dialects.base import Dialect, ErrorBody, Json, dumps, pieces
 from langchain_kimi.testing.refusal import Refusal
 from langchain_kimi.testing.reply import Reply, Usage, WireCall
@@ -21,8 +23,9 @@ class Sglang(Dialect):
     owner: ClassVar[str] = "sglang"
     models: ClassVar[tuple[str, ...]] = ("moonshotai/kimi-k2.6", "moonshotai/Kimi-K2.6")
 
-    def check(self, request: ChatRequest, settings: Settings) -> None:
+    def check(self, request: ChatRequest, settings: Settings, uploads: Container[str]) -> None:
         """Refuse what SGLang refuses."""
+        sglang.check(request, settings)
 
     def error_body(self, refusal: Refusal) -> ErrorBody:
         """A flat error object; 401 is as vLLM's."""
@@ -30,7 +33,7 @@ class Sglang(Dialect):
             return ErrorBody(dumps({"error": "Unauthorized"}), {})
         fields = {
             "object": "error",
-            "message": refusal.message or "Internal server error",
+            "message": refusal.message or HTTPStatus(refusal.status).phrase,
             "type": refusal.kind
             or ("BadRequest" if refusal.status < 500 else "InternalServerError"),
             "param": refusal.param,

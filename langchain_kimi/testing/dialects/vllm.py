@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
+from http import HTTPStatus
 from typing import Any, ClassVar
 
+from langchain_kimi.testing.checks import vllm
 from langchain_kimi.testing.dialects.base import Dialect, ErrorBody, Json, dumps
 from langchain_kimi.testing.refusal import Refusal
-from langchain_kimi.testing.reply import Reply, Usage
+from langchain_kimi.testing.reply import Reply, Step, Text, Usage
 from langchain_kimi.testing.request import ChatRequest
 from langchain_kimi.testing.settings import Settings
 
@@ -35,14 +38,21 @@ class Vllm(Dialect):
         "moonshotai/Kimi-K3",
     )
 
-    def check(self, request: ChatRequest, settings: Settings) -> None:
+    def check(self, request: ChatRequest, settings: Settings, uploads: Container[str]) -> None:
         """Refuse what vLLM refuses."""
+        vllm.check(request, settings)
 
-    def leaks_thinking(self, request: ChatRequest) -> bool:
-        """``enable_thinking`` and ``reasoning_effort`` switch only the parser off."""
-        if request.template_switches.get("enable_thinking") is False:
-            return True
-        return request.body.get("reasoning_effort") == "none"
+    def adapted(self, steps: Sequence[Step], request: ChatRequest) -> list[Step]:
+        """Leak thoughts when only the parser is off; a forced call has content ``""``."""
+        if _only_parser_off(request):
+            return _leaked(steps)
+        if request.named_tool and not any(_is_content(step) for step in steps):
+            return [*steps, Text("content", "")]
+        return list(steps)
+
+    def finish_reason(self, reason: str, request: ChatRequest) -> str:
+        """A call forced by name ends with ``stop``."""
+        return "stop" if request.named_tool and reason == "tool_calls" else reason
 
     def error_body(self, refusal: Refusal) -> ErrorBody:
         """``{"error": {message, type, param, code}}``; 401 has a bare string."""
@@ -50,7 +60,7 @@ class Vllm(Dialect):
             return ErrorBody(dumps({"error": "Unauthorized"}), {})
         kind = refusal.kind or KINDS.get(refusal.status, KINDS[500])
         fields = {
-            "message": refusal.message or "Internal server error",
+            "message": refusal.message or HTTPStatus(refusal.status).phrase,
             "type": kind,
             "param": refusal.param,
             "code": refusal.status,
@@ -142,3 +152,26 @@ class Vllm(Dialect):
                 "permission": [],
             }
         return listing
+
+
+def _only_parser_off(request: ChatRequest) -> bool:
+    """``enable_thinking`` and ``reasoning_effort`` reach the parser, not the template."""
+    if request.template_switches.get("enable_thinking") is False:
+        return True
+    return request.body.get("reasoning_effort") == "none"
+
+
+def _is_content(step: Step) -> bool:
+    return isinstance(step, Text) and step.kind == "content"
+
+
+def _leaked(steps: Sequence[Step]) -> list[Step]:
+    """Turn reasoning into content, with the tag that ends it."""
+    thoughts = [n for n, s in enumerate(steps) if isinstance(s, Text) and s.kind == "reasoning"]
+    leaked = [
+        Text("content", step.text) if number in thoughts and isinstance(step, Text) else step
+        for number, step in enumerate(steps)
+    ]
+    if thoughts:
+        leaked.insert(thoughts[-1] + 1, Text("content", "</think>"))
+    return leaked
