@@ -17,6 +17,7 @@
     │   └── KimiTruncatedStreamError
     ├── KimiTimeoutError                      [ModelTimeoutError]          408
     ├── KimiEmptyReplyError                   [ModelError]
+    ├── KimiToolChoiceError                   [ModelAPIError]
     └── KimiInvalidInputError                 [ValueError]
 
 The classes in brackets are those of `langchain_core.exceptions` (and `ValueError`), so that retry,
@@ -164,6 +165,10 @@ class KimiTimeoutError(KimiError, ModelTimeoutError):
 
 class KimiEmptyReplyError(KimiError):
     """The reply has neither text nor tool calls: thinking used up the token budget."""
+
+
+class KimiToolChoiceError(KimiError, ModelAPIError):
+    """The model had to call a tool and did not; trying again may help."""
 
 
 class KimiInvalidInputError(KimiError, ValueError):

@@ -1,0 +1,684 @@
+"""`ChatKimi`: fields, environment and hooks. The dialect is in `wire/`, sockets in `transport/`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_nvidia_ai_endpoints import ChatNVIDIA, Model
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
+
+from langchain_kimi._version import __version__
+from langchain_kimi.binding import KimiBinding
+from langchain_kimi.endpoints import Endpoint, EndpointName, resolve_endpoint
+from langchain_kimi.errors import KimiAuthenticationError, KimiError, KimiInvalidInputError
+from langchain_kimi.models import ModelFacts, facts_of
+from langchain_kimi.options import (
+    as_timeout,
+    open_headers,
+    refuse_twins,
+    refuse_unknown,
+    wire_tools,
+)
+from langchain_kimi.transport import Timeout, Transport
+from langchain_kimi.wire import blocks
+from langchain_kimi.wire.reply import carries_output, read_reply
+from langchain_kimi.wire.request import Options, Request, build_request
+from langchain_kimi.wire.stream import StreamReader
+from langchain_kimi.wire.tool_schemas import to_kimi_tool
+
+if TYPE_CHECKING:
+    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+    from langchain_core.language_models import LangSmithParams, LanguageModelInput
+    from langchain_core.language_models.model_profile import ModelProfile
+    from langchain_core.messages import AIMessage
+    from langchain_core.runnables import Runnable
+    from langchain_core.tools import BaseTool
+
+    from langchain_kimi.structured_output import Method as StructuredMethod
+
+__all__ = ["DEFAULT_MODEL", "ChatKimi"]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_MODEL = "moonshotai/kimi-k2.6"
+ROUTE = "/chat/completions"
+
+_CALL_OPTIONS = frozenset(
+    {
+        "extra_body",
+        "max_completion_tokens",
+        "max_tokens",
+        "model",
+        "parallel_tool_calls",
+        "preserve_thinking",
+        "response_format",
+        "seed",
+        "stream",
+        "stream_usage",
+        "temperature",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_p",
+    }
+)
+_lock = threading.Lock()
+
+blocks.register()
+
+
+class ChatKimi(ChatNVIDIA):
+    """Kimi as a LangChain chat model, on NVIDIA, NIM, vLLM, SGLang or Moonshot.
+
+    It is a `ChatNVIDIA` by name and rules (constructor, key, base URL, model table) and owns the
+    conversion of messages and the transport.
+
+    Setup:
+        Install `langchain-kimi-nvidia` and set `NVIDIA_API_KEY`, or `MOONSHOT_API_KEY` for
+        Moonshot; a server of your own needs neither.
+
+        ```bash
+        pip install langchain-kimi-nvidia
+        export NVIDIA_API_KEY="nvapi-..."
+        ```
+
+    Key init args:
+        model: Model id; default `moonshotai/kimi-k2.6`.
+        base_url: Where the server is; default NVIDIA's catalog.
+        endpoint: Whose dialect it speaks; told from the URL by default.
+        thinking: Whether the model thinks before it answers.
+        max_completion_tokens: Budget for reasoning and answer together.
+
+    Instantiate:
+        ```python
+        from langchain_kimi import ChatKimi
+
+        llm = ChatKimi(model="moonshotai/kimi-k2.6", thinking=True)
+        ```
+
+    Invoke:
+        ```python
+        message = llm.invoke([("system", "Be brief."), ("human", "What is an SSE stream?")])
+        message.content
+        message.additional_kwargs["reasoning_content"]
+        ```
+
+    Stream:
+        ```python
+        for chunk in llm.stream("Count to three."):
+            for block in chunk.content_blocks:
+                if block["type"] == "reasoning":
+                    print("thinks:", block["reasoning"])
+                elif block["type"] == "text":
+                    print(block["text"], end="")
+        ```
+
+    Async:
+        ```python
+        async def ask() -> str:
+            message = await llm.ainvoke("What is an event loop?")
+            return message.text
+        ```
+
+    Tool calling:
+        ```python
+        from pydantic import BaseModel, Field
+
+
+        class GetWeather(BaseModel):
+            '''Get the current weather of a city.'''
+
+            city: str = Field(description="The city's name, for example Paris")
+
+
+        message = llm.bind_tools([GetWeather]).invoke("What is the weather in Paris?")
+        message.tool_calls
+        ```
+
+    Structured output:
+        ```python
+        class City(BaseModel):
+            name: str
+            country: str
+
+
+        city = llm.with_structured_output(City).invoke("Paris is the capital of France.")
+        ```
+
+    Image and video input:
+        ```python
+        import base64
+
+        pixel = base64.b64encode(png_bytes).decode()
+        message = llm.invoke(
+            [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "What is in this picture?"},
+                        {"type": "image", "base64": pixel, "mime_type": "image/png"},
+                    ],
+                }
+            ]
+        )
+        ```
+
+    Token usage:
+        ```python
+        message = llm.invoke("Hello")
+        message.usage_metadata["output_tokens"]
+        ```
+
+    Response metadata:
+        ```python
+        message.response_metadata["finish_reason"]
+        ```
+    """
+
+    model: str = DEFAULT_MODEL  # type: ignore[assignment]
+    """Model id. Unknown ids work, with the facts of the newest Kimi that can be switched."""
+
+    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    """The key. Default: `NVIDIA_API_KEY`, or `MOONSHOT_API_KEY` where the endpoint is Moonshot."""
+
+    endpoint: EndpointName = "auto"
+    """Whose dialect the server speaks. `auto` tells it from the base URL: NVIDIA's and Moonshot's
+    public hosts, else `vllm`, which covers self-hosted NIM."""
+
+    thinking: bool = True
+    """Whether the model thinks before it answers. Also per binding and per call."""
+
+    preserve_thinking: bool = False
+    """Whether the reasoning of turns before the last answer stays in the prompt (K2.6 and newer).
+    The reasoning of a running tool loop always does."""
+
+    max_tokens: int | None = Field(  # type: ignore[assignment]
+        default=None, gt=0, lt=2**31 - 1, alias="max_completion_tokens"
+    )
+    """Budget of reasoning and answer together, in tokens. Default: 32,768 where the model thinks,
+    16,384 where it does not, less where the context window or the endpoint has less."""
+
+    max_retries: int = Field(default=2, ge=0)
+    """How often a transient failure is tried again, before the first streamed token only."""
+
+    timeout: float | Timeout | None = None
+    """Seconds. A number bounds each phase: connecting, the first byte, the silence between two.
+    Default: `Timeout()`, 15 s, 3,600 s and 300 s."""
+
+    stream_usage: bool = True
+    """Whether a stream ends with its token usage."""
+
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    """Fields laid over the request's JSON, objects field by field."""
+
+    default_headers: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+    """Headers of every request. Those that may hold a secret are left out of dumps and pickles."""
+
+    verify_ssl: bool | str = True
+    """True, False, or the path of a CA file."""
+
+    _row: Endpoint = PrivateAttr()
+    _transport: Transport | None = PrivateAttr(default=None)
+    _unparsed_thinking: bool = PrivateAttr(default=False)
+
+    # --- construction -----------------------------------------------------------------------
+
+    def __init__(
+        self,
+        *,
+        model: str | None = None,
+        nvidia_api_key: str | SecretStr | None = None,
+        api_key: str | SecretStr | None = None,
+        base_url: str | None = None,
+        temperature: float | None = None,
+        max_completion_tokens: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        stop: str | list[str] | None = None,
+        default_headers: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Create a model; nothing is opened or asked before the first call.
+
+        The arguments are the fields. `nvidia_api_key` and `nvidia_base_url` are ChatNVIDIA's other
+        names for `api_key` and `base_url`.
+
+        Raises:
+            KimiInvalidInputError: An argument is unknown (the message names the nearest known
+                one), or endpoint and base URL do not go together.
+            pydantic.ValidationError: A value has the wrong type or range.
+        """
+        base_url = base_url or kwargs.pop("nvidia_base_url", None)
+        given = {
+            "model": model,
+            "api_key": api_key or nvidia_api_key,
+            "base_url": base_url,
+            "temperature": temperature,
+            "max_tokens": max_completion_tokens,
+            "top_p": top_p,
+            "seed": seed,
+            "stop": stop,
+            "default_headers": default_headers,
+        }
+        known = set(type(self).model_fields)
+        refuse_unknown(kwargs, known | {*given, "nvidia_api_key", "max_completion_tokens"})
+        values = {key: value for key, value in given.items() if value is not None}
+        # ChatNVIDIA's own __init__ builds two HTTP clients and may ask the network for its model
+        # list; the fields and rules are inherited, the clients are not
+        BaseChatModel.__init__(self, **{**values, **kwargs})
+
+    @model_validator(mode="before")
+    @classmethod
+    def build_extra(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take the values as they are; the parent would move unknown ones into the request."""
+        return values
+
+    @model_validator(mode="after")
+    def _resolve(self) -> ChatKimi:
+        self._row, base_url = resolve_endpoint(self.endpoint, self.base_url)
+        if base_url != self.base_url:
+            self.base_url = base_url
+        self._add_version("langchain-kimi-nvidia", __version__)
+        return self
+
+    def _resolve_model_profile(self) -> ModelProfile:
+        return self.facts.profile()
+
+    # --- what it is -------------------------------------------------------------------------
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What is true of the model wherever it is served."""
+        return facts_of(self.model)
+
+    @property
+    def _llm_type(self) -> str:
+        return "chat-kimi"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "base_url": self.base_url,
+            "endpoint": self._row.name,
+            "thinking": self.thinking,
+            "preserve_thinking": self.preserve_thinking,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+            "seed": self.seed,
+            "stop": self.stop,
+            "extra_body": {**self.model_kwargs, **self.extra_body},
+            "output_version": self.output_version,
+        }
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = BaseChatModel._get_ls_params(self, stop=stop, **kwargs)
+        params["ls_provider"] = self._row.name
+        budget = kwargs.get("max_completion_tokens") or kwargs.get("max_tokens") or self.max_tokens
+        if budget:
+            params["ls_max_tokens"] = budget
+        stops = stop or self.stop
+        if stops:
+            params["ls_stop"] = [stops] if isinstance(stops, str) else list(stops)
+        return params
+
+    @property
+    def available_models(self) -> list[Model]:
+        """The chat models that the endpoint lists; a listed model may be retired all the same."""
+        return ChatNVIDIA.get_available_models(
+            model=self.model,
+            base_url=self.base_url,
+            api_key=self._key() or None,
+            verify_ssl=self.verify_ssl,
+            usage_telemetry_enabled=bool(self.usage_telemetry_enabled),
+        )
+
+    # --- serialisation: no secret leaves ----------------------------------------------------
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Whether `langchain_core.load.dumps` writes a constructor: yes, without secrets."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Where `loads` finds the key again."""
+        return {"api_key": self._row.api_key_env}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """Headers that hold no secret."""
+        headers = open_headers(self.default_headers)
+        return {"default_headers": headers} if headers else {}
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Leave the key, secret headers and sockets out of pickles; the key is read again from
+        the environment where the pickle is loaded."""
+        state = super().__getstate__()
+        state["__dict__"] = {
+            **state["__dict__"],
+            "api_key": None,
+            "default_headers": open_headers(self.default_headers),
+        }
+        state["__pydantic_private__"] = {
+            **(state["__pydantic_private__"] or {}),
+            "_transport": None,
+        }
+        return state
+
+    # --- requests ---------------------------------------------------------------------------
+
+    def _key(self) -> str:
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        return os.environ.get(self._row.api_key_env, "")
+
+    @property
+    def transport(self) -> Transport:
+        """The pools and sockets, made on first use and shared by copies and bindings."""
+        with _lock:
+            if self._transport is None:
+                self._transport = self._connect()
+            return self._transport
+
+    def _connect(self) -> Transport:
+        key = self._key()
+        base_url = self.base_url or ""
+        if not key and base_url == self._row.default_base_url:
+            msg = (
+                f"there is no API key for {base_url}: set {self._row.api_key_env} or pass "
+                "api_key=; a vLLM or NIM of your own (base_url=) needs none, and "
+                "langchain_kimi.testing.KimiServer stands in without any"
+            )
+            raise KimiAuthenticationError(msg, endpoint=self._row.name)
+        return Transport(
+            base_url=base_url,
+            api_key=SecretStr(key) if key else None,
+            endpoint=self._row.name,
+            headers=self.default_headers,
+            timeout=as_timeout(self.timeout),
+            max_retries=self.max_retries,
+            verify_ssl=self.verify_ssl,
+            polls_202=self._row.polls_202,
+        )
+
+    def _request(
+        self,
+        messages: list[BaseMessage],
+        stop: Sequence[str] | None,
+        *,
+        stream: bool,
+        kwargs: dict[str, Any],
+    ) -> Request:
+        refuse_unknown(kwargs, _CALL_OPTIONS)
+        model = kwargs.get("model") or self.model
+        stops = stop if stop is not None else self.stop
+        usage = kwargs.get("stream_usage", self.stream_usage)
+        budget = kwargs.get("max_completion_tokens") or kwargs.get("max_tokens")
+        return build_request(
+            messages,
+            Options(
+                model=model,
+                facts=facts_of(model),
+                endpoint=self._row,
+                thinking=kwargs.get("thinking", self.thinking),
+                preserve_thinking=kwargs.get("preserve_thinking", self.preserve_thinking),
+                temperature=kwargs.get("temperature", self.temperature),
+                top_p=kwargs.get("top_p", self.top_p),
+                max_tokens=budget or self.max_tokens,
+                seed=kwargs.get("seed", self.seed),
+                stop=[stops] if isinstance(stops, str) else stops,
+                tools=wire_tools(kwargs.get("tools") or ()),
+                tool_choice=kwargs.get("tool_choice"),
+                parallel_tool_calls=kwargs.get("parallel_tool_calls"),
+                response_format=kwargs.get("response_format"),
+                stream=stream,
+                stream_options=self.stream_options if usage else None,
+                extra_body={
+                    **self.model_kwargs,
+                    **self.extra_body,
+                    **(kwargs.get("extra_body") or {}),
+                },
+            ),
+        )
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        request = self._request(messages, stop, stream=False, kwargs=kwargs)
+        reply = self.transport.post(ROUTE, request.body, headers=request.headers)
+        return self._result(reply.data, reply.request_id, request)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        request = self._request(messages, stop, stream=False, kwargs=kwargs)
+        reply = await self.transport.apost(ROUTE, request.body, headers=request.headers)
+        return self._result(reply.data, reply.request_id, request)
+
+    def _result(
+        self, data: Mapping[str, Any], request_id: str | None, request: Request
+    ) -> ChatResult:
+        try:
+            message, stray = read_reply(
+                data, request, self._row, may_be_empty="stop" in request.body
+            )
+        except KimiError as error:
+            error.request_id = error.request_id or request_id
+            raise
+        self._learn(stray)
+        if request_id:
+            message.response_metadata["request_id"] = request_id
+        if self.output_version == "v1":
+            message = blocks.whole_v1(message)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: Sequence[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        request = self._request(messages, stop, stream=True, kwargs=kwargs)
+        reader = self._reader(request)
+        events = self.transport.stream(
+            ROUTE, request.body, headers=request.headers, is_output=carries_output
+        )
+        with events, reader.errors(events):
+            for event in events:
+                delta = reader.assembler.feed(event)
+                if delta:
+                    chunk = reader.chunk(delta)
+                    if run_manager:
+                        run_manager.on_llm_new_token(delta.text, chunk=chunk)
+                    yield chunk
+            for chunk in reader.end(done=events.done, request_id=events.request_id):
+                if run_manager:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+        self._learn(reader.assembler.stray_think_end)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: Sequence[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        request = self._request(messages, stop, stream=True, kwargs=kwargs)
+        reader = self._reader(request)
+        events = self.transport.astream(
+            ROUTE, request.body, headers=request.headers, is_output=carries_output
+        )
+        async with events:
+            with reader.errors(events):
+                async for event in events:
+                    delta = reader.assembler.feed(event)
+                    if delta:
+                        chunk = reader.chunk(delta)
+                        if run_manager:
+                            await run_manager.on_llm_new_token(delta.text, chunk=chunk)
+                        yield chunk
+                for chunk in reader.end(done=events.done, request_id=events.request_id):
+                    if run_manager:
+                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
+        self._learn(reader.assembler.stray_think_end)
+
+    def _reader(self, request: Request) -> StreamReader:
+        return StreamReader(
+            request,
+            self._row,
+            v1=self.output_version == "v1",
+            await_think_end=self._unparsed_thinking and request.thinking,
+        )
+
+    def _learn(self, stray_think_end: bool) -> None:  # noqa: FBT001
+        """Remember that the server has no reasoning parser: streams then wait for `</think>`."""
+        if stray_think_end and self._row.unparsed_thinking and not self._unparsed_thinking:
+            self._unparsed_thinking = True
+            logger.warning(
+                "the server at %s sends thoughts as content; start it with a reasoning parser "
+                "(vLLM, SGLang: --reasoning-parser kimi_k2). Until then its streams are held "
+                "back up to </think>",
+                self.base_url,
+            )
+
+    # --- bindings ---------------------------------------------------------------------------
+
+    def bind(self, **kwargs: Any) -> KimiBinding:  # type: ignore[override]
+        """Bind call options; they survive a later `bind_tools` or `with_structured_output`."""
+        return KimiBinding(bound=self, kwargs=kwargs, config={})
+
+    def with_thinking_mode(self, enabled: bool) -> KimiBinding:  # type: ignore[override]  # noqa: FBT001
+        """Bind `thinking`, under ChatNVIDIA's name for it."""
+        return self.bind(thinking=enabled)
+
+    def bind_tools(  # type: ignore[override]
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | dict[str, Any] | bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> KimiBinding:
+        """Bind tools.
+
+        Args:
+            tools: Functions, pydantic models, TypedDicts, `BaseTool`s or OpenAI dicts. Their
+                schemas are written in the dialect that Kimi takes and accept what they did.
+            tool_choice: `auto`, `none`, `any`, `required`, True, a tool's name, or OpenAI's
+                object. A forced call is made without thinking, as Kimi cannot be forced while it
+                thinks; a model that always thinks is asked with `auto` and its reply is checked.
+            parallel_tool_calls: Sent only when given: NVIDIA has refused it.
+            strict: Taken for the sake of callers that pass it, and not sent: no Kimi endpoint
+                is known to enforce it on tools.
+            **kwargs: Further call options.
+
+        Raises:
+            KimiInvalidInputError: Two tools share a name.
+        """
+        wired = [to_kimi_tool(tool) for tool in tools]
+        refuse_twins(wired)
+        options = {
+            "tools": wired,
+            "tool_choice": tool_choice,
+            "parallel_tool_calls": parallel_tool_calls,
+        }
+        bound = {key: value for key, value in options.items() if value is not None}
+        return self.bind(**bound, **kwargs)
+
+    def with_structured_output(  # type: ignore[override]
+        self,
+        schema: Any = None,
+        *,
+        method: StructuredMethod | None = None,
+        include_raw: bool = False,
+        strict: bool | None = None,
+        repair: bool = True,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Answer in a schema; see `langchain_kimi.structured_output.structured_output`."""
+        from langchain_kimi.structured_output import structured_output  # noqa: PLC0415
+
+        return structured_output(
+            self.bind(),
+            schema,
+            method=method,
+            include_raw=include_raw,
+            strict=strict,
+            repair=repair,
+            tools=tools,
+            **kwargs,
+        )
+
+    # --- tokens -----------------------------------------------------------------------------
+
+    def get_num_tokens_from_messages(  # type: ignore[override]
+        self,
+        messages: list[BaseMessage],
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+        **kwargs: Any,
+    ) -> int:
+        """Count the tokens of a prompt.
+
+        vLLM (`/tokenize`) and Moonshot (`/tokenizers/estimate-token-count`) are asked and count
+        with the model's own tokenizer. Elsewhere, or where the route does not answer, the count
+        is an estimate; `langchain_kimi.context` says how good it is.
+        """
+        from langchain_kimi.context import estimate_request  # noqa: PLC0415  not at import
+
+        if tools is not None:
+            kwargs["tools"] = list(tools)
+        body = self._request(list(messages), None, stream=False, kwargs=kwargs).body
+        try:
+            counted = self._count_tokens(body)
+        except KimiError as error:
+            logger.info("the tokenizer route did not answer (%s); estimating", type(error).__name__)
+            counted = None
+        return estimate_request(body) if counted is None else counted
+
+    def _count_tokens(self, body: dict[str, Any]) -> int | None:
+        asked: dict[str, Any] = {
+            key: body[key] for key in ("model", "messages", "tools") if key in body
+        }
+        if self._row.tokenizer_route == "tokenize":
+            asked["chat_template_kwargs"] = body["chat_template_kwargs"]
+            count = self.transport.post("/../tokenize", asked).data.get("count")
+        elif self._row.tokenizer_route == "estimate":
+            data = self.transport.post("/tokenizers/estimate-token-count", asked).data.get("data")
+            count = data.get("total_tokens") if isinstance(data, dict) else None
+        else:
+            return None
+        return count if isinstance(count, int) else None
+
+    # --- lifetime ---------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close all connections; the next call opens new ones."""
+        if self._transport is not None:
+            self._transport.close()
+
+    async def aclose(self) -> None:
+        """Close all connections; the next call opens new ones."""
+        if self._transport is not None:
+            await self._transport.aclose()

@@ -1,0 +1,74 @@
+"""Checks and readings of what callers pass to `ChatKimi`."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from langchain_kimi.errors import KimiInvalidInputError
+from langchain_kimi.transport import Timeout
+from langchain_kimi.wire.tool_schemas import to_kimi_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+__all__ = ["as_timeout", "open_headers", "refuse_twins", "refuse_unknown", "wire_tools"]
+
+_SECRET_HEADERS = ("auth", "cookie", "key", "secret", "token")
+
+
+def refuse_unknown(kwargs: Mapping[str, Any], known: Collection[str]) -> None:
+    """Refuse arguments that are none.
+
+    Raises:
+        KimiInvalidInputError: It names the nearest known argument.
+    """
+    for key in kwargs:
+        if key in known:
+            continue
+        nearest = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {sorted(known)}."
+        msg = (
+            f"unknown argument {key!r}: {hint} Fields that only your server knows go into "
+            "extra_body={...}"
+        )
+        raise KimiInvalidInputError(msg)
+
+
+def wire_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:
+    """Take tools as `bind_tools` left them; convert those that were passed past it."""
+    return [
+        tool if isinstance(tool, dict) and "function" in tool else to_kimi_tool(tool)
+        for tool in tools
+    ]
+
+
+def refuse_twins(tools: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse two tools of one name.
+
+    Raises:
+        KimiInvalidInputError: It names the name.
+    """
+    names = [tool["function"]["name"] for tool in tools]
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins:
+        msg = f"two tools are named {twins[0]!r}; the model tells tools apart by name: rename one"
+        raise KimiInvalidInputError(msg)
+
+
+def as_timeout(timeout: float | Timeout | None) -> Timeout:
+    """Read the field `timeout`: a number bounds each phase."""
+    if timeout is None:
+        return Timeout()
+    if isinstance(timeout, Timeout):
+        return timeout
+    return Timeout(connect=timeout, response=timeout, idle=timeout)
+
+
+def open_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the headers whose names say that they hold a secret."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if not any(word in name.lower() for word in _SECRET_HEADERS)
+    }

@@ -1,0 +1,163 @@
+"""Tool calls as they arrive: in one piece, in fragments, interleaved, without id, index or name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages.tool import (
+    InvalidToolCall,
+    ToolCall,
+    ToolCallChunk,
+    invalid_tool_call,
+    tool_call,
+    tool_call_chunk,
+)
+
+from langchain_kimi.wire.arguments import ArgumentStream, parse_arguments
+from langchain_kimi.wire.markers import RawCall, read_header
+
+if TYPE_CHECKING:
+    from langchain_kimi.wire.tool_ids import IdRegister, ToolNames
+
+__all__ = ["CallReader"]
+
+NO_NAME = "the server sent a tool call without a name"
+CUT = "the reply was cut before the call was complete"
+
+
+@dataclass(eq=False)
+class _Call:
+    position: int
+    name: str | None = None
+    received_id: str | None = None
+    id: str | None = None
+    """Set once the call is announced, when its name is known."""
+    arguments: ArgumentStream = field(default_factory=ArgumentStream)
+    reason: str | None = None
+
+
+class CallReader:
+    """Puts fragments together to calls, in the order in which the calls began.
+
+    Args:
+        names: Maps wire names back to the caller's.
+        ids: Makes received ids unique in the conversation.
+    """
+
+    def __init__(self, names: ToolNames, ids: IdRegister) -> None:
+        self._names = names
+        self._ids = ids
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @property
+    def called(self) -> list[str]:
+        """The wire names called so far."""
+        return [self._names.alias(call.name) for call in self._calls if call.name]
+
+    def feed(self, fragment: dict[str, Any]) -> list[ToolCallChunk]:
+        """Read one element of a delta's `tool_calls`."""
+        function = fragment.get("function") or {}
+        name = function.get("name") or None
+        call = self._route(fragment, name)
+        call.received_id = call.received_id or fragment.get("id") or None
+        if name and call.name is None:
+            call.name = self._names.original(name)
+        arguments = function.get("arguments")
+        if isinstance(arguments, dict | list):
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        piece = call.arguments.feed(str(arguments)) if arguments is not None else ""
+        return self._announce(call, piece)
+
+    def feed_raw(self, raw: RawCall) -> list[ToolCallChunk]:
+        """Read a call that was found in the markup."""
+        name, received_id = read_header(raw.header, self._names.aliases)
+        call = self._new()
+        call.name = self._names.original(name) if name else None
+        call.received_id = received_id
+        return self._announce(call, call.arguments.feed(raw.arguments))
+
+    def finish(self) -> list[ToolCallChunk]:
+        """Read the end: what is not valid is broken for good, with its reason."""
+        chunks = []
+        for call in self._calls:
+            piece, call.reason = call.arguments.finish()
+            if call.name is None:
+                piece = piece or call.arguments.break_off()
+                call.reason = NO_NAME
+                call.id = self._ids.claim(call.received_id, "unknown")
+                chunks.append(self._chunk(call, call.arguments.text() + piece, announce=True))
+            elif piece:
+                chunks.append(self._chunk(call, piece))
+        return chunks
+
+    def results(self, *, cut: bool = False) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+        """List the calls.
+
+        Args:
+            cut: The reply was cut: no call of it is valid, as nobody knows what would follow.
+
+        Returns:
+            The valid calls, and the others with their reasons.
+        """
+        valid, invalid = [], []
+        for call in self._calls:
+            arguments, reason = parse_arguments(call.arguments.text())
+            reason = CUT if cut else (NO_NAME if call.name is None else reason)
+            if reason is None:
+                valid.append(tool_call(name=call.name or "", args=arguments or {}, id=call.id))
+            else:
+                text = call.arguments.text()
+                invalid.append(
+                    invalid_tool_call(name=call.name, args=text, id=call.id, error=reason)
+                )
+        return valid, invalid
+
+    def reasons(self) -> dict[str, str]:
+        """Map the ids of the calls that are not valid to the reasons, after `finish`."""
+        return {call.id or "": call.reason for call in self._calls if call.reason}
+
+    def _route(self, fragment: dict[str, Any], name: str | None) -> _Call:
+        index, received_id = fragment.get("index"), fragment.get("id") or None
+        if isinstance(index, int):
+            call = self._by_index.get(index)
+            # a server that numbers every parallel call 0: a new id with a name is a new call
+            if call is None or (
+                name and received_id and call.received_id and received_id != call.received_id
+            ):
+                call = self._by_index[index] = self._new()
+            return call
+        if received_id is not None:
+            for call in self._calls:
+                if call.received_id == received_id and not (name and call.arguments.text()):
+                    return call
+        if name or received_id or not self._calls:
+            return self._new()
+        return self._calls[-1]
+
+    def _new(self) -> _Call:
+        call = _Call(position=len(self._calls))
+        self._calls.append(call)
+        return call
+
+    def _announce(self, call: _Call, piece: str) -> list[ToolCallChunk]:
+        if call.id is not None:
+            return [self._chunk(call, piece)] if piece else []
+        if call.name is None:
+            return []  # arguments before the name: they wait in the ArgumentStream
+        call.id = self._ids.claim(call.received_id, self._names.alias(call.name))
+        return [self._chunk(call, call.arguments.passed_on(), announce=True)]
+
+    @staticmethod
+    def _chunk(call: _Call, piece: str, *, announce: bool = False) -> ToolCallChunk:
+        return tool_call_chunk(
+            name=call.name if announce else None,
+            args=piece,
+            id=call.id if announce else None,
+            index=call.position,
+        )

@@ -1,0 +1,263 @@
+"""History as the templates and the servers want it: every call followed by its one result.
+
+The steps work on `Turn`s, a small private form between LangChain messages and request JSON.
+What is repaired is repaired in the request only, and said at debug level.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from langchain_kimi.errors import KimiInvalidInputError
+from langchain_kimi.wire.reasoning import reasoning_of
+from langchain_kimi.wire.tool_ids import canonical_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_kimi.wire.tool_ids import ToolNames
+
+__all__ = ["Call", "Turn", "call_ids", "number_calls", "pair_results", "read_turns", "tool_names"]
+
+logger = logging.getLogger(__name__)
+
+_ROLES = {"user", "assistant", "system", "tool", "developer"}
+
+MISSING_RESULT = "[There is no result: the call was interrupted before it returned.]"
+"""What stands in for a result that history does not hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A tool call in history."""
+
+    id: str | None
+    name: str
+    arguments: str
+    """A JSON object, as text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One message on its way to the request."""
+
+    index: int
+    """Position in the caller's list, for error messages; -1 for what was put in."""
+    role: str
+    content: str | list[Any]
+    name: str | None = None
+    reasoning: str | None = None
+    calls: tuple[Call, ...] = field(default=())
+    tool_call_id: str | None = None
+
+    @property
+    def is_vacuous(self) -> bool:
+        """Whether an assistant turn says nothing: servers refuse it."""
+        return self.role == "assistant" and not self.calls and not has_text(self.content)
+
+
+def has_text(content: str | list[Any]) -> bool:
+    """Whether content holds anything but blank text."""
+    if isinstance(content, str):
+        return bool(content.strip())
+    return any(
+        block.strip() if isinstance(block, str) else _says_something(block) for block in content
+    )
+
+
+def _says_something(block: Any) -> bool:
+    if not isinstance(block, dict):
+        return True
+    kind = block.get("type")
+    if kind == "text":
+        return bool(str(block.get("text") or "").strip())
+    return kind not in _OWN_BLOCKS
+
+
+_OWN_BLOCKS = {
+    "reasoning",
+    "thinking",
+    "redacted_thinking",
+    "tool_call",
+    "tool_call_chunk",
+    "invalid_tool_call",
+    "tool_use",
+    "function_call",
+    "input_json_delta",
+}
+"""Content blocks of assistant messages that say what `tool_calls` and the reasoning say."""
+
+
+def read_turns(messages: Sequence[BaseMessage]) -> list[Turn]:
+    """Read LangChain messages, whatever made them.
+
+    Raises:
+        KimiInvalidInputError: A message of a kind that no chat API knows.
+    """
+    return [_read(index, message) for index, message in enumerate(messages)]
+
+
+def _read(index: int, message: BaseMessage) -> Turn:
+    # `name` would replace the role in Kimi's template, so only an explicit one is sent
+    name = message.additional_kwargs.get("name")
+    if isinstance(message, AIMessage):
+        content = message.content
+        if isinstance(content, list):
+            content = [
+                block
+                for block in content
+                if not (isinstance(block, dict) and block.get("type") in _OWN_BLOCKS)
+            ]
+        return Turn(
+            index=index,
+            role="assistant",
+            content=content,
+            name=name,
+            reasoning=reasoning_of(message),
+            calls=tuple(_calls(message)),
+        )
+    if isinstance(message, ToolMessage):
+        return Turn(
+            index=index,
+            role="tool",
+            content=message.content,
+            tool_call_id=message.tool_call_id,
+        )
+    if isinstance(message, HumanMessage):
+        role = "user"
+    elif isinstance(message, SystemMessage):
+        role = "system"
+    elif isinstance(message, ChatMessage) and message.role in _ROLES - {"tool"}:
+        role = message.role
+    else:
+        kind = getattr(message, "role", None) or type(message).__name__
+        msg = (
+            f"messages[{index}] is a {type(message).__name__} ({kind!r}); use HumanMessage, "
+            "AIMessage, SystemMessage or ToolMessage"
+        )
+        raise KimiInvalidInputError(msg)
+    return Turn(index=index, role=role, content=message.content, name=name)
+
+
+def _calls(message: AIMessage) -> Iterator[Call]:
+    for call in message.tool_calls:
+        yield Call(id=call.get("id"), name=call["name"], arguments=_json(call["args"]))
+    for broken in message.invalid_tool_calls:
+        # arguments must be an object on the wire; the model sees what it wrote inside one
+        yield Call(
+            id=broken.get("id"),
+            name=broken.get("name") or "unknown",
+            arguments=_json({"invalid_json": broken.get("args") or ""}),
+        )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def tool_names(messages: Sequence[BaseMessage]) -> Iterator[str]:
+    """Yield the names of the tools that history calls."""
+    for message in messages:
+        if isinstance(message, AIMessage):
+            yield from (call.name for call in _calls(message))
+
+
+def call_ids(messages: Sequence[BaseMessage]) -> list[str]:
+    """List the ids of the calls in history."""
+    return [
+        call.id or ""
+        for message in messages
+        if isinstance(message, AIMessage)
+        for call in _calls(message)
+    ]
+
+
+def pair_results(turns: Sequence[Turn]) -> list[Turn]:
+    """Put every result right behind its call.
+
+    Results that stand elsewhere are moved, missing ones are stood in for, and what answers no
+    call, or a call that has its answer, is left out; so are assistant turns that say nothing.
+    A result belongs to the last call before it with its id that has none yet.
+    """
+    results = _results_by_call(turns)
+    paired: list[Turn] = []
+    for position, turn in enumerate(turns):
+        if turn.role == "tool":
+            continue
+        if turn.is_vacuous:
+            logger.debug("messages[%d]: left out an assistant message that is empty", turn.index)
+            continue
+        paired.append(turn)
+        for number, call in enumerate(turn.calls):
+            result = results.get((position, number))
+            if result is None:
+                logger.debug("messages[%d]: no result for call %s", turn.index, call.id)
+                result = Turn(
+                    index=-1, role="tool", content=MISSING_RESULT, tool_call_id=call.id or ""
+                )
+            paired.append(result)
+    return paired
+
+
+def _results_by_call(turns: Sequence[Turn]) -> dict[tuple[int, int], Turn]:
+    waiting: dict[str, list[tuple[int, int]]] = {}
+    results: dict[tuple[int, int], Turn] = {}
+    early: list[Turn] = []
+    for position, turn in enumerate(turns):
+        for number, call in enumerate(turn.calls):
+            waiting.setdefault(call.id or "", []).append((position, number))
+        if turn.role != "tool":
+            continue
+        calls = waiting.get(turn.tool_call_id or "")
+        if calls:
+            latest = max(position for position, _ in calls)
+            call = min(call for call in calls if call[0] == latest)
+            calls.remove(call)
+            results[call] = turn
+        else:
+            early.append(turn)
+    for turn in early:  # a result before its call: moved behind it
+        calls = waiting.get(turn.tool_call_id or "")
+        if calls:
+            results[calls.pop(0)] = turn
+        else:
+            logger.debug(
+                "messages[%d]: left out a result that answers no open call (%s)",
+                turn.index,
+                turn.tool_call_id,
+            )
+    return results
+
+
+def number_calls(turns: Sequence[Turn], names: ToolNames) -> list[Turn]:
+    """Give calls and their results canonical ids, counted over the conversation.
+
+    Expects paired turns: the results of a turn follow it in the order of its calls.
+    """
+    numbered: list[Turn] = []
+    pending: list[str] = []
+    count = 0
+    for turn in turns:
+        if turn.role == "tool":
+            numbered.append(replace(turn, tool_call_id=pending.pop(0)))
+            continue
+        calls = []
+        for call in turn.calls:
+            alias = names.alias(call.name)
+            calls.append(replace(call, id=canonical_id(alias, count), name=alias))
+            pending.append(canonical_id(alias, count))
+            count += 1
+        numbered.append(replace(turn, calls=tuple(calls)) if calls else turn)
+    return numbered

@@ -1,0 +1,63 @@
+"""The JSON in an answer, out of fences and the words around it."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["JsonFilter"]
+
+_START = re.compile(r"[{\[]")
+_TOKENS = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
+
+
+class JsonFilter:
+    """Passes on the first JSON object or array of a text, as it arrives.
+
+    Text before it is held until it comes; text behind it is dropped. A text without one is passed
+    on whole at its end, so that nothing is lost.
+    """
+
+    def __init__(self) -> None:
+        self._before: list[str] = []
+        self._depth = 0
+        self._in_string = False
+        self._escape = False
+        self._state = "before"
+
+    def feed(self, text: str) -> str:
+        """Take a piece, return what of it is JSON."""
+        if self._state == "behind":
+            return ""
+        if self._state == "before":
+            match = _START.search(text)
+            if match is None:
+                self._before.append(text)
+                return ""
+            self._state = "inside"
+            text = text[match.start() :]
+        return self._inside(text)
+
+    def finish(self) -> str:
+        """Take the end, return the text if no JSON came."""
+        return "".join(self._before) if self._state == "before" else ""
+
+    def _inside(self, text: str) -> str:
+        start = 0
+        if self._escape and text:
+            start, self._escape = 1, False
+        for match in _TOKENS.finditer(text, start):
+            token = match.group()
+            if token == '"':
+                self._in_string = not self._in_string
+            elif self._in_string:
+                continue
+            elif token in "{[":
+                self._depth += 1
+            elif token in "}]":
+                self._depth -= 1
+                if self._depth == 0:
+                    self._state = "behind"
+                    return text[: match.end()]
+        backslashes = len(text) - len(text[start:].rstrip("\\")) - start
+        self._escape = self._in_string and backslashes % 2 == 1
+        return text

@@ -1,0 +1,144 @@
+"""Content of messages: text and media, in the shapes that the chat routes take.
+
+Only the user role may carry a list of parts: NVIDIA documents that for system and assistant
+messages "the object list format is not supported", and pictures in tool results are undefined in
+the templates. Media from other roles therefore move into a user message that follows and says
+where they come from. A block of any other kind is an error: nothing vanishes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from langchain_kimi.content.blocks import read_media_block
+from langchain_kimi.errors import KimiInvalidInputError
+
+if TYPE_CHECKING:
+    from langchain_kimi.content.blocks import Media
+    from langchain_kimi.endpoints import Endpoint
+
+__all__ = ["Content", "asset_ids", "read_content"]
+
+_URL_SCHEMES = ("http://", "https://", "data:", "ms://")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What a message says, split by what may stand where."""
+
+    parts: list[dict[str, Any]] = field(default_factory=list)
+    """Text and media parts in the caller's order."""
+
+    @property
+    def media(self) -> list[dict[str, Any]]:
+        """The parts that are no text."""
+        return [part for part in self.parts if part["type"] != "text"]
+
+    def text(self, separator: str = "\n") -> str:
+        """The text parts, joined."""
+        return separator.join(part["text"] for part in self.parts if part["type"] == "text")
+
+    def for_user(self) -> str | list[dict[str, Any]]:
+        """A string where there is only text (every server joins text parts by a newline)."""
+        return self.parts if self.media else self.text()
+
+
+def read_content(content: str | list[Any], *, where: str, endpoint: Endpoint) -> Content:
+    """Read a message's content.
+
+    Args:
+        content: A string or a list of blocks: langchain v1, OpenAI, Anthropic, agent-chat-ui.
+        where: The message's place, for error messages: `messages[3]`.
+        endpoint: Decides whether a video can be sent as such.
+
+    Raises:
+        KimiInvalidInputError: A block cannot be sent; it names the block's type and index.
+    """
+    if isinstance(content, str):
+        return Content(parts=[_text(content)] if content else [])
+    parts = []
+    for index, block in enumerate(content):
+        part = _part(block, where=f"{where}.content[{index}]", endpoint=endpoint)
+        if part is not None:
+            parts.append(part)
+    return Content(parts=parts)
+
+
+def _part(block: Any, *, where: str, endpoint: Endpoint) -> dict[str, Any] | None:
+    if isinstance(block, str):
+        return _text(block) if block else None
+    if isinstance(block, dict) and block.get("type") == "text":
+        text = block.get("text")
+        return _text(text) if text else None
+    media = read_media_block(block) if isinstance(block, dict) else None
+    if media is None:
+        kind = block.get("type") if isinstance(block, dict) else type(block).__name__
+        msg = (
+            f"{where} is a block of type {kind!r}, which Kimi does not take; use text, image "
+            "or video blocks (langchain_kimi.content makes them from files)"
+        )
+        raise KimiInvalidInputError(msg)
+    return _media_part(media, where=where, endpoint=endpoint)
+
+
+def _media_part(media: Media, *, where: str, endpoint: Endpoint) -> dict[str, Any]:
+    if media.kind == "text" and media.text is not None:
+        return _text(media.text)
+    if media.kind == "image":
+        return {"type": "image_url", "image_url": {"url": _url(media, where, endpoint)}}
+    if media.kind == "video" and endpoint.native_video:
+        return {"type": "video_url", "video_url": {"url": _url(media, where, endpoint)}}
+    hints = {
+        "video": "send sampled frames: langchain_kimi.content.video(path)",
+        "file": "send its pages as text and pictures: langchain_kimi.content.document(path)",
+        "audio": "Kimi hears nothing: send a transcript as text",
+    }
+    msg = (
+        f"{where} is a {media.kind} block ({media.mime_type or 'no mime type'}), which the "
+        f"endpoint {endpoint.name!r} does not take; {hints.get(media.kind, 'send it as text')}"
+    )
+    raise KimiInvalidInputError(msg)
+
+
+def _url(media: Media, where: str, endpoint: Endpoint) -> str:
+    if media.base64 is not None:
+        return f"data:{media.mime_type or f'{media.kind}/*'};base64,{media.base64}"
+    if media.file_id is not None:
+        if endpoint.name == "moonshot":
+            return f"ms://{media.file_id.removeprefix('ms://')}"
+        if endpoint.polls_202:
+            return f"data:{media.mime_type or 'image/png'};asset_id,{media.file_id}"
+        msg = (
+            f"{where} names a file id, which the endpoint {endpoint.name!r} does not know; "
+            "send the bytes: langchain_kimi.content.image(path)"
+        )
+        raise KimiInvalidInputError(msg)
+    url = media.url or ""
+    if not url.startswith(_URL_SCHEMES):
+        scheme = url.split(":", 1)[0][:20]
+        msg = (
+            f"{where} has a URL of scheme {scheme!r}; http(s), data: and ms:// can be sent. "
+            "A local file is read only when you ask for it: langchain_kimi.content.image(path)"
+        )
+        raise KimiInvalidInputError(msg)
+    return url
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def asset_ids(messages: list[dict[str, Any]]) -> list[str]:
+    """List the NVCF assets that a request refers to (`data:image/png;asset_id,ID`).
+
+    NVIDIA wants them in the header `NVCF-INPUT-ASSET-REFERENCES` too, as ChatNVIDIA sends them.
+    """
+    found = []
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else []:
+            url = part.get("image_url", {}).get("url", "")
+            if ";asset_id," in url[:64]:
+                found.append(url.split(";asset_id,", 1)[1])
+    return list(dict.fromkeys(found))

@@ -1,0 +1,255 @@
+"""From reply JSON to messages: one assembler for whole replies and for streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage
+
+from langchain_kimi.errors import (
+    KimiContentFilterError,
+    KimiEmptyReplyError,
+    KimiToolChoiceError,
+    KimiTruncatedStreamError,
+)
+from langchain_kimi.wire.calls import CallReader
+from langchain_kimi.wire.json_answer import JsonFilter
+from langchain_kimi.wire.markers import MarkerScanner, RawCall
+from langchain_kimi.wire.reasoning import KEY, read_reasoning
+from langchain_kimi.wire.usage import read_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_core.messages.ai import UsageMetadata
+    from langchain_core.messages.tool import ToolCallChunk
+
+    from langchain_kimi.endpoints import Endpoint
+    from langchain_kimi.wire.markers import Span
+    from langchain_kimi.wire.request import Request
+
+__all__ = ["PROVIDER", "Assembler", "Delta", "carries_output", "read_reply"]
+
+PROVIDER = "kimi"
+"""`response_metadata["model_provider"]`, under which the block translator is registered."""
+REASONS_KEY = "invalid_tool_call_errors"
+"""`response_metadata` key: ids of invalid calls to reasons. Merging chunks drops
+`invalid_tool_calls[…]["error"]`, so streamed messages keep the reasons here."""
+
+
+@dataclass(slots=True)
+class Delta:
+    """What one event adds to the reply."""
+
+    text: str = ""
+    reasoning: str | None = None
+    calls: list[ToolCallChunk] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.text or self.calls) or self.reasoning is not None
+
+
+def carries_output(event: Mapping[str, Any]) -> bool:
+    """Whether a stream event holds a first token or the finish: then nothing is sent again."""
+    for choice in event.get("choices") or ():
+        if choice.get("finish_reason"):
+            return True
+        delta = choice.get("delta") or {}
+        if delta.get("content") or delta.get("tool_calls") or read_reasoning(delta):
+            return True
+    return False
+
+
+class Assembler:
+    """Reads the events of one reply.
+
+    Args:
+        request: The request that is answered.
+        endpoint: Where it was sent.
+        await_think_end: Hold content back until `</think>`, see `MarkerScanner`.
+    """
+
+    def __init__(
+        self, request: Request, endpoint: Endpoint, *, await_think_end: bool = False
+    ) -> None:
+        self._request = request
+        self._endpoint = endpoint
+        self._content = MarkerScanner("content", await_think_end=await_think_end)
+        self._thoughts = MarkerScanner("reasoning")
+        self._json = JsonFilter() if request.wants_json else None
+        self._calls = CallReader(request.names, request.ids)
+        self._text: list[str] = []
+        self._reasoning: list[str] | None = None
+        self._about: dict[str, Any] = {}
+        self.finish_reason: str | None = None
+        self.usage: UsageMetadata | None = None
+
+    @property
+    def stray_think_end(self) -> bool:
+        """Whether thoughts came as content, for want of a reasoning parser."""
+        return self._content.stray_think_end
+
+    def feed(self, event: Mapping[str, Any]) -> Delta:
+        """Read an event, return what it adds."""
+        if event.get("usage") or "model" not in self._about:
+            self._note(event)
+        choices = event.get("choices")
+        if not choices:
+            return Delta()
+        choice = choices[0]
+        if choice.get("finish_reason"):
+            self.finish_reason = choice["finish_reason"]
+        if choice.get("usage"):
+            self.usage = read_usage(event) or self.usage
+        delta = choice.get("delta") or {}
+        added = Delta()
+        thoughts = read_reasoning(delta)
+        if thoughts is not None:
+            added.reasoning = ""
+            self._sort(self._thoughts.feed(thoughts), added)
+        content = _content_text(delta.get("content"))
+        if content:
+            self._sort(self._content.feed(content), added)
+        for fragment in delta.get("tool_calls") or ():
+            added.calls += self._calls.feed(fragment)
+        return self._keep(added)
+
+    def finish(self) -> Delta:
+        """Read the end of the reply, return what was held back."""
+        added = Delta()
+        self._sort(self._thoughts.finish(), added)
+        self._sort(self._content.finish(), added)
+        if self._json:
+            added.text += self._json.finish()
+        added.calls += self._calls.finish()
+        return self._keep(added)
+
+    def check(self, *, done: bool, may_be_empty: bool) -> None:
+        """Refuse replies that are none, after `finish`.
+
+        Args:
+            done: The server said that the reply is complete (`[DONE]`, or it came whole).
+            may_be_empty: A stop sequence may have ended the reply before its first word.
+
+        Raises:
+            KimiTruncatedStreamError: The stream ended in the middle.
+            KimiContentFilterError: The server withheld the answer.
+            KimiEmptyReplyError: There is neither answer nor call.
+            KimiToolChoiceError: A tool had to be called and was not.
+        """
+        name = self._endpoint.name
+        if not done and self.finish_reason is None:
+            msg = (
+                "the stream ended without a finish reason: the reply was cut, "
+                "and .partial holds what had arrived; try again"
+            )
+            raise KimiTruncatedStreamError(msg, endpoint=name, partial=self.message(cut=True))
+        if self.finish_reason == "content_filter":
+            msg = "the server's content filter ended the reply; .partial holds what it let through"
+            raise KimiContentFilterError(msg, endpoint=name, partial=self.message(cut=True))
+        empty = not len(self._calls) and not "".join(self._text).strip()
+        if empty and not (may_be_empty and self.finish_reason == "stop"):
+            raise KimiEmptyReplyError(self._why_empty(), endpoint=name, partial=self.message())
+        must_call = self._request.must_call
+        called = self._calls.called
+        if must_call and not (must_call in called if isinstance(must_call, str) else called):
+            what = repr(must_call) if isinstance(must_call, str) else "a tool"
+            msg = (
+                f"the model had to call {what} and did not: it cannot be forced while it thinks; "
+                "try again, or use a model that can answer without thinking"
+            )
+            raise KimiToolChoiceError(msg, endpoint=name, partial=self.message())
+
+    def message(self, *, cut: bool = False) -> AIMessage:
+        """Build the whole message.
+
+        Args:
+            cut: The reply was cut; none of its tool calls is valid.
+        """
+        calls, invalid = self._calls.results(cut=cut)
+        return AIMessage(
+            content="".join(self._text),
+            additional_kwargs={} if self._reasoning is None else {KEY: "".join(self._reasoning)},
+            tool_calls=calls,
+            invalid_tool_calls=invalid,
+            usage_metadata=self.usage,
+            response_metadata={"model_provider": PROVIDER, **self.metadata()},
+        )
+
+    def metadata(self) -> dict[str, Any]:
+        """What is known of the reply as a whole, for `response_metadata`."""
+        reason = self.finish_reason
+        if len(self._calls) and reason in {None, "stop"}:
+            reason = "tool_calls"  # forced calls end in `stop` on vLLM
+        known = {**self._about, "finish_reason": reason}
+        if reasons := self._calls.reasons():
+            known[REASONS_KEY] = reasons
+        return known
+
+    def _note(self, event: Mapping[str, Any]) -> None:
+        self.usage = read_usage(event) or self.usage
+        for key, name in (
+            ("model", "model_name"),
+            ("id", "id"),
+            ("system_fingerprint", "system_fingerprint"),
+        ):
+            if event.get(key):
+                self._about[name] = event[key]
+
+    def _sort(self, pieces: list[Span | RawCall], added: Delta) -> None:
+        for piece in pieces:
+            if isinstance(piece, RawCall):
+                added.calls += self._calls.feed_raw(piece)
+            elif piece.kind == "text":
+                added.text += self._json.feed(piece.text) if self._json else piece.text
+            else:
+                added.reasoning = (added.reasoning or "") + piece.text
+
+    def _keep(self, added: Delta) -> Delta:
+        if added.text:
+            self._text.append(added.text)
+        if added.reasoning is not None:
+            self._reasoning = self._reasoning or []
+            self._reasoning.append(added.reasoning)
+        return added
+
+    def _why_empty(self) -> str:
+        if self.finish_reason == "length":
+            return (
+                "the token budget was used up before an answer began (reasoning spends the same "
+                "budget); raise max_completion_tokens or set thinking=False"
+            )
+        return (
+            f"the reply holds neither an answer nor a tool call (finish_reason "
+            f"{self.finish_reason!r}); try again"
+        )
+
+
+def read_reply(
+    data: Mapping[str, Any], request: Request, endpoint: Endpoint, *, may_be_empty: bool
+) -> tuple[AIMessage, bool]:
+    """Read a reply that came whole.
+
+    Returns:
+        The message, and whether thoughts came as content for want of a reasoning parser.
+
+    Raises:
+        KimiError: See `Assembler.check`.
+    """
+    choices = data.get("choices") or [{}]
+    message = choices[0].get("message") or {}
+    unparsed = endpoint.unparsed_thinking and request.thinking and read_reasoning(message) is None
+    assembler = Assembler(request, endpoint, await_think_end=unparsed)
+    calls = [{**call, "index": index} for index, call in enumerate(message.get("tool_calls") or ())]
+    assembler.feed({**data, "choices": [{**choices[0], "delta": {**message, "tool_calls": calls}}]})
+    assembler.finish()
+    assembler.check(done=True, may_be_empty=may_be_empty)
+    return assembler.message(), assembler.stray_think_end
+
+
+def _content_text(content: Any) -> str:
+    if isinstance(content, list):
+        texts = (part.get("text") for part in content if isinstance(part, dict))
+        return "".join(text for text in texts if isinstance(text, str))
+    return content if isinstance(content, str) else ""
