@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import time
 from collections.abc import Mapping
 
@@ -18,6 +19,9 @@ from langchain_kimi.transport.server import (
     Server,
 )
 from langchain_kimi.transport.timeout import finite
+
+AT_ONCE = 1 << 20
+"""Bytes of a request that aiohttp takes in one piece without a warning."""
 
 
 class AsyncClient:
@@ -70,7 +74,7 @@ class AsyncClient:
             response = await pool.session.request(
                 method,
                 url,
-                data=body,
+                data=io.BytesIO(body) if body and len(body) > AT_ONCE else body,
                 headers=headers,
                 proxy=pool.proxy(url),
                 allow_redirects=False,

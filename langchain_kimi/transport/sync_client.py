@@ -41,6 +41,8 @@ class SyncClient:
             failure: KimiError
             try:
                 return self._send(method, url, headers, body)
+            except urllib3.exceptions.NewConnectionError as error:
+                failure = self._server.unreachable(url, error)
             except urllib3.exceptions.ConnectTimeoutError:
                 failure = self._server.too_slow("connect")
             except urllib3.exceptions.ReadTimeoutError:

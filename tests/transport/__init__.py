@@ -1,0 +1,1 @@
+"""Tests of the transport, against bytes on loopback sockets."""
