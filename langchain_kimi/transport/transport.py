@@ -173,6 +173,8 @@ class Transport:
         return self._reply(body, await body.read())
 
     def _reply(self, body: SyncBody | AsyncBody, content: bytes) -> Reply:
+        if not content:
+            raise self._server.cut_off(body.headers, "there is nothing in it")
         data = decode_object(content)
         if data is None:
             raise self._server.malformed(body.status, body.headers, content)

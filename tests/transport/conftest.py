@@ -98,3 +98,20 @@ def unused() -> int:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
         return port
+
+
+@pytest.fixture
+def full() -> Iterator[int]:
+    """Return a port of 127.0.0.1 that accepts no connection: its queue is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        waiting = []
+        for _ in range(8):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+            waiting.append(client)
+        yield listener.getsockname()[1]
+        for client in waiting:
+            client.close()

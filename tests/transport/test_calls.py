@@ -106,7 +106,7 @@ async def test_reads_a_reply_that_closes_the_connection(
     assert server.connections == 2
 
 
-@pytest.mark.parametrize("body", [b"<html>portal</html>", b"[1]", b"", b"\xff\xfe", b'"text"'])
+@pytest.mark.parametrize("body", [b"<html>portal</html>", b"[1]", b"\xff\xfe", b'"text"'])
 async def test_refuses_a_reply_that_is_no_object(
     serve: Serve, connect: Connect, caller: Caller, body: bytes
 ) -> None:
@@ -116,6 +116,13 @@ async def test_refuses_a_reply_that_is_no_object(
     assert caught.value.status == 200
     assert not caught.value.is_retryable
     assert len(server.requests) == 1
+
+
+async def test_repeats_after_an_empty_reply(serve: Serve, connect: Connect, caller: Caller) -> None:
+    server = serve(answers(http(b""), as_json(HELLO)))
+    assert (await caller.post(connect(server.url))).data == HELLO
+    with pytest.raises(errors.KimiTruncatedStreamError, match="nothing in it"):
+        await caller.post(connect(serve(answers(http(b""))).url))
 
 
 async def test_does_not_follow_redirects(serve: Serve, connect: Connect, caller: Caller) -> None:
