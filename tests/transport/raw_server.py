@@ -209,8 +209,10 @@ def proxy_handler(password: str | None = None) -> Handler:
             lines = [f"{request.method} /{path} HTTP/1.1", f"Host: {address}", "Connection: close"]
             lines += [f"Content-Length: {len(request.body)}", "", ""]
             writer.write("\r\n".join(lines).encode() + request.body)
-            await _pipe(reader, exchange.writer)
-            writer.close()
+            try:
+                await _pipe(reader, exchange.writer)
+            finally:
+                writer.close()
 
     return handler
 
