@@ -62,6 +62,7 @@ class Translator:
         self._references = References(root)
         self._root_ref = self._references.root_reference()
         self._definitions: dict[str, Any] = {}
+        self._depth = 0
         self._unrolling: list[frozenset[str]] = []
         self.differences: list[SchemaDifference] = []
 
@@ -88,16 +89,19 @@ class Translator:
 
     def node(self, schema: Any, path: str, *, unroll: bool = False) -> Schema | Literal[False]:
         """Translate a subschema; `{}` stands for any value, False for none."""
-        if path.count("/") > MAX_DEPTH * 2:
-            msg = f"the schema is nested deeper than {MAX_DEPTH} levels; make it flatter"
-            raise KimiInvalidInputError(msg)
         if not isinstance(schema, dict | bool):
             msg = f"the schema has {schema!r:.80} at {path or '/'}, where a schema is needed"
             raise KimiInvalidInputError(msg)
+        if self._depth == MAX_DEPTH:
+            msg = f"the schema is nested deeper than {MAX_DEPTH} levels; make it flatter"
+            raise KimiInvalidInputError(msg)
+        self._depth += 1
         level = merge(schema, self._references, unroll=unroll)
-        if level.refs:
-            return self._with_references(schema, level, path)
-        return self._level(level, path)
+        found = (
+            self._with_references(schema, level, path) if level.refs else self._level(level, path)
+        )
+        self._depth -= 1
+        return found
 
     def _with_references(self, schema: Any, level: Level, path: str) -> Schema | Literal[False]:
         """Translate a level with recursive references: as a reference, or followed one step."""
