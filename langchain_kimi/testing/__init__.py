@@ -93,7 +93,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Load the server, and aiohttp with it, when it is asked for."""
     if name == "KimiServer":
-        from langchain_kimi.testing.server import KimiServer
+        from langchain_kimi.testing.server import KimiServer  # noqa: PLC0415 - brings in aiohttp
 
         return KimiServer
     msg = f"module {__name__!r} has no attribute {name!r}"

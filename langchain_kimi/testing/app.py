@@ -88,7 +88,7 @@ class App:
             raise Refusal(401)
 
 
-async def _unknown(http: web.Request, exchange: Exchange) -> web.StreamResponse:
+async def _unknown(http: web.Request, _exchange: Exchange) -> web.StreamResponse:
     raise Refusal(404, f"No route {http.method} {http.path}")
 
 

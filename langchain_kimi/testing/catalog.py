@@ -33,16 +33,16 @@ class CatalogRoutes:
             routes.append(("POST", "/v1/tokenizers/estimate-token-count", self.estimate))
         return routes
 
-    async def models(self, http: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def models(self, _http: web.Request, _exchange: Exchange) -> web.StreamResponse:
         """List the models."""
         listing = self._dialect.model_list(self._settings, self._director.now())
         return web.json_response(listing)
 
-    async def health(self, http: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def health(self, _http: web.Request, _exchange: Exchange) -> web.StreamResponse:
         """Say that the server lives."""
         return web.Response()
 
-    async def tokenize(self, http: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def tokenize(self, _http: web.Request, exchange: Exchange) -> web.StreamResponse:
         """Tokenize a prompt or a chat; the count is that of the usage."""
         body = _json_object(exchange)
         if isinstance(body.get("prompt"), str):
@@ -58,7 +58,7 @@ class CatalogRoutes:
         }
         return web.json_response(answer)
 
-    async def estimate(self, http: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def estimate(self, _http: web.Request, exchange: Exchange) -> web.StreamResponse:
         """Count the tokens of a chat."""
         total = prompt_tokens(_json_object(exchange))
         return web.json_response({"data": {"total_tokens": total}})

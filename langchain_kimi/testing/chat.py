@@ -67,7 +67,8 @@ class ChatRoutes:
             raise Refusal(400, "The request body is not a JSON object.")
         request = ChatRequest(exchange.body)
         self._dialect.check(request, self._settings, self._uploads)
-        turn, fingerprint = self._director.turn_for(request)
+        parallel = self._dialect.takes_parallel_calls(request, self._settings)
+        turn, fingerprint = self._director.turn_for(request, parallel=parallel)
         parts = [*self._settings.faults, *turn.parts]
         accepted = part_of(parts, faults.Accepted)
         pending = Pending(request, parts, fingerprint, accepted.polls if accepted else 0)
@@ -77,7 +78,7 @@ class ChatRoutes:
         self._pending[request_id] = pending
         return _still_running(request_id)
 
-    async def status(self, http: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def status(self, http: web.Request, _exchange: Exchange) -> web.StreamResponse:
         """Answer a poll: still running, or the reply."""
         request_id = http.match_info["id"]
         pending = self._pending.get(request_id)
@@ -116,7 +117,7 @@ class ChatRoutes:
             pending.parts,
             pending.request,
             self._dialect,
-            id=f"chatcmpl-{request_id}",
+            reply_id=f"chatcmpl-{request_id}",
             created=self._director.now(),
             fingerprint=pending.fingerprint,
             cached=cached,

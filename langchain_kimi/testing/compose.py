@@ -23,7 +23,7 @@ def compose(
     request: ChatRequest,
     dialect: Dialect,
     *,
-    id: str,
+    reply_id: str,
     created: int,
     fingerprint: str,
     cached: int,
@@ -33,7 +33,7 @@ def compose(
     fitting, cut_by = limited(raw, request)
     steps = dialect.adapted(fitting, request)
     return Reply(
-        id=id,
+        id=reply_id,
         created=created,
         model=request.model,
         fingerprint=fingerprint,

@@ -28,7 +28,7 @@ class Director:
         self._turns: deque[Turn] = deque()
         self._responder: Responder | None = None
         self._seed = seed
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 - ids of a test server
         self._numbers = itertools.count()
 
     def add(self, parts: Iterable[Part | Turn]) -> None:
@@ -54,8 +54,13 @@ class Director:
         with self._lock:
             return len(self._turns)
 
-    def turn_for(self, request: ChatRequest) -> tuple[Turn, str]:
-        """Choose the turn for a request, and say whose it is (the fingerprint)."""
+    def turn_for(self, request: ChatRequest, *, parallel: bool) -> tuple[Turn, str]:
+        """Choose the turn for a request, and say whose it is (the fingerprint).
+
+        Args:
+            request: The request.
+            parallel: Whether the stand-in may make several calls in one turn.
+        """
         with self._lock:
             responder = self._responder
         if responder and (answer := _as_turn(responder(dict(request.body)))):
@@ -63,7 +68,7 @@ class Director:
         with self._lock:
             if self._turns:
                 return self._turns.popleft(), SCRIPTED
-        return stand_in_turn(request), STAND_IN
+        return stand_in_turn(request, parallel=parallel), STAND_IN
 
     def new_id(self) -> str:
         """Make up an id of 32 hexadecimal digits; a seed makes them repeatable."""

@@ -42,7 +42,7 @@ class FileRoutes:
             ]
         return []
 
-    async def upload(self, http: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def upload(self, http: web.Request, _exchange: Exchange) -> web.StreamResponse:
         """Take a file as a multipart form."""
         fields = await _form(http)
         purpose = fields.get("purpose", (None, b""))[1].decode()
@@ -55,15 +55,15 @@ class FileRoutes:
         self._uploads.put(upload)
         return web.json_response(_described(upload))
 
-    async def listing(self, http: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def listing(self, _http: web.Request, _exchange: Exchange) -> web.StreamResponse:
         """List the files."""
         return web.json_response({"object": "list", "data": [_described(u) for u in self._uploads]})
 
-    async def describe(self, http: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def describe(self, http: web.Request, _exchange: Exchange) -> web.StreamResponse:
         """Describe one file."""
         return web.json_response(_described(self._find(http)))
 
-    async def delete(self, http: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def delete(self, http: web.Request, _exchange: Exchange) -> web.StreamResponse:
         """Delete a file or an asset."""
         upload = self._find(http)
         self._uploads.remove(upload.id)
@@ -87,7 +87,7 @@ class FileRoutes:
         }
         return web.json_response(answer)
 
-    async def fill(self, http: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def fill(self, http: web.Request, _exchange: Exchange) -> web.StreamResponse:
         """Take the bytes of an asset."""
         self._find(http).data = await http.read()
         return web.Response()

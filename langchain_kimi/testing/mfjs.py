@@ -42,6 +42,7 @@ UNSUPPORTED = frozenset(
 RESERVED_NAMES = frozenset({"$defs", "$ref", "anyOf", "required", "additionalProperties"})
 BESIDE_A_BRANCH = frozenset({"description", "title", "default"})
 ONLY_AT_ROOT = frozenset({"$defs", "$id"})
+ROOT = ""
 MAX_BRANCHES = 10
 MAX_PROPERTIES = 100
 MAX_LEVELS = 5
@@ -71,9 +72,9 @@ def check_schema(schema: Any) -> None:
         SchemaError: For the first fault found.
     """
     if not isinstance(schema, Mapping):
-        raise SchemaError("", "schema must be a dict")
+        raise SchemaError(ROOT, "schema must be a dict")
     if schema:
-        _Check(schema).subschema(schema, "", 1)
+        _Check(schema).subschema(schema, ROOT, 1)
 
 
 class _Check:

@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def kimi_server_factory() -> Iterator[Callable[..., KimiServer]]:
     """Give a function that starts servers; all are stopped after the test."""
-    from langchain_kimi.testing.server import KimiServer
+    from langchain_kimi.testing.server import KimiServer  # noqa: PLC0415 - brings in aiohttp
 
     with ExitStack() as stack:
 

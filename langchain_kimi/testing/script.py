@@ -118,9 +118,9 @@ def call(name: str, arguments: Mapping[str, Any] | str | None = None, /, **named
     return Call(name, {**(arguments or {}), **named})
 
 
-def call_with_id(id: str, name: str, /, **named: Any) -> Call:
+def call_with_id(call_id: str, name: str, /, **named: Any) -> Call:
     """Call a tool under an id of your own instead of ``functions.NAME:IDX``."""
-    return Call(name, named, id=id)
+    return Call(name, named, id=call_id)
 
 
 def turn(*parts: Part) -> Turn:

@@ -79,15 +79,19 @@ class Dialect(ABC):
         """Tell whether the model reasons, by this dialect's own switch."""
         return request.template_switches.get("thinking") is not False
 
-    def adapted(self, steps: Sequence[Step], request: ChatRequest) -> list[Step]:
+    def adapted(self, steps: Sequence[Step], _request: ChatRequest) -> list[Step]:
         """Change the steps of a reply as this server's parsers would."""
         return list(steps)
 
-    def finish_reason(self, reason: str, request: ChatRequest) -> str:
+    def finish_reason(self, reason: str, _request: ChatRequest) -> str:
         """Report why a reply ended."""
         return reason
 
-    def response_headers(self, request_id: str) -> dict[str, str]:
+    def takes_parallel_calls(self, request: ChatRequest, _settings: Settings) -> bool:
+        """Tell whether the model may make several calls in one turn."""
+        return request.body.get("parallel_tool_calls") is not False
+
+    def response_headers(self, _request_id: str) -> dict[str, str]:
         """Give the headers of a successful reply."""
         return {}
 

@@ -62,6 +62,10 @@ class Nvidia(Dialect):
             "completion_tokens": usage.completion,
         }
 
+    def takes_parallel_calls(self, request: ChatRequest, settings: Settings) -> bool:
+        """Only when the server is set to it."""
+        return settings.parallel_tool_calls and super().takes_parallel_calls(request, settings)
+
     def response_headers(self, request_id: str) -> dict[str, str]:
         """The function service's request id and state."""
         return {"NVCF-REQID": request_id, "NVCF-STATUS": "fulfilled"}

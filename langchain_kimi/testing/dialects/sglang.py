@@ -23,7 +23,7 @@ class Sglang(Dialect):
     owner: ClassVar[str] = "sglang"
     models: ClassVar[tuple[str, ...]] = ("moonshotai/kimi-k2.6", "moonshotai/Kimi-K2.6")
 
-    def check(self, request: ChatRequest, settings: Settings, uploads: Container[str]) -> None:
+    def check(self, request: ChatRequest, settings: Settings, _uploads: Container[str]) -> None:
         """Refuse what SGLang refuses."""
         sglang.check(request, settings)
 

@@ -38,7 +38,7 @@ class Vllm(Dialect):
         "moonshotai/Kimi-K3",
     )
 
-    def check(self, request: ChatRequest, settings: Settings, uploads: Container[str]) -> None:
+    def check(self, request: ChatRequest, settings: Settings, _uploads: Container[str]) -> None:
         """Refuse what vLLM refuses."""
         vllm.check(request, settings)
 

@@ -1,0 +1,133 @@
+"""What the stand-in knows: the question, and the calls and results since it was asked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from langchain_kimi.testing.images import picture_size
+from langchain_kimi.testing.request import ChatRequest
+from langchain_kimi.testing.standin.words import files, stems
+
+FAILED = re.compile(
+    r"\W*(?:\w*(?:error|exception)\b|traceback|no\b|not found|nothing|permission denied|cannot|"
+    r"failed)",
+    re.IGNORECASE,
+)
+ASKS = re.compile(r"\?|\b(?:how|what|when|where|which|who|why)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A call that was made, and what came back."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    text: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether the result reads like an error or holds nothing."""
+        return not self.text.strip() or FAILED.match(self.text) is not None
+
+    @property
+    def call(self) -> str:
+        """Write the call as one would in a program."""
+        inside = ", ".join(
+            f"{name}={json.dumps(value, ensure_ascii=False)}"
+            for name, value in self.arguments.items()
+        )
+        return f"{self.name}({inside})"
+
+
+class Situation:
+    """One request, seen from the last question of its user."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self.request = request
+        asked = [n for n, m in enumerate(request.messages) if m.get("role") == "user"]
+        self._asked = asked[-1] if asked else -1
+
+    @cached_property
+    def question(self) -> str:
+        """The text of the last user message."""
+        return text_of(self.request.messages[self._asked]) if self._asked >= 0 else ""
+
+    @cached_property
+    def keywords(self) -> set[str]:
+        """Stems of the question's telling words, those of file names apart."""
+        text = self.question
+        for name in files(text):
+            text = text.replace(name, " ")
+        return stems(text) or stems(self.question)
+
+    @property
+    def is_question(self) -> bool:
+        """Whether the user asks for something to be found out."""
+        return ASKS.search(self.question) is not None and bool(self.keywords)
+
+    @cached_property
+    def results(self) -> list[Result]:
+        """The calls since the question, with their results."""
+        return _results(self.request.messages[self._asked + 1 :])
+
+    @cached_property
+    def earlier_results(self) -> list[Result]:
+        """The calls before the question."""
+        return _results(self.request.messages[: max(0, self._asked)])
+
+    @property
+    def rounds(self) -> int:
+        """How many times tools were called since the question."""
+        later = self.request.messages[self._asked + 1 :]
+        return sum(bool(message.get("tool_calls")) for message in later)
+
+    @cached_property
+    def pictures(self) -> list[tuple[int, int] | None]:
+        """Sizes of the pictures of the last user message, None where unknown."""
+        content = self.request.messages[self._asked].get("content") if self._asked >= 0 else None
+        return [
+            picture_size(part.get("image_url"))
+            for part in (content if isinstance(content, list) else ())
+            if part.get("type") == "image_url"
+        ]
+
+    def was_called(self, name: str, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether this very call was made since the question."""
+        return any(r.name == name and r.arguments == arguments for r in self.results)
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """Return all text of a message."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else ()
+    return "\n".join(str(part["text"]) for part in parts if isinstance(part.get("text"), str))
+
+
+def _results(messages: list[dict[str, Any]]) -> list[Result]:
+    answers = {m.get("tool_call_id"): text_of(m) for m in messages if m.get("role") == "tool"}
+    return [
+        Result(
+            str((made.get("function") or {}).get("name")),
+            _arguments((made.get("function") or {}).get("arguments")),
+            answers.get(made.get("id"), ""),
+        )
+        for message in messages
+        for made in message.get("tool_calls") or ()
+    ]
+
+
+def _arguments(given: Any) -> Mapping[str, Any]:
+    if isinstance(given, Mapping):
+        return given
+    try:
+        parsed = json.loads(given or "{}", strict=False)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, Mapping) else {}
