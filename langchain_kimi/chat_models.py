@@ -22,7 +22,6 @@ from langchain_kimi.models import ModelFacts, facts_of
 from langchain_kimi.options import (
     as_timeout,
     open_headers,
-    refuse_twins,
     refuse_unknown,
     wire_tools,
 )
@@ -182,7 +181,7 @@ class ChatKimi(ChatNVIDIA):
         ```
     """
 
-    model: str = DEFAULT_MODEL  # type: ignore[assignment]
+    model: str = DEFAULT_MODEL
     """Model id. Unknown ids work, with the facts of the newest Kimi that can be switched."""
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
@@ -199,9 +198,7 @@ class ChatKimi(ChatNVIDIA):
     """Whether the reasoning of turns before the last answer stays in the prompt (K2.6 and newer).
     The reasoning of a running tool loop always does."""
 
-    max_tokens: int | None = Field(  # type: ignore[assignment]
-        default=None, gt=0, lt=2**31 - 1, alias="max_completion_tokens"
-    )
+    max_tokens: int | None = Field(default=None, gt=0, lt=2**31 - 1, alias="max_completion_tokens")
     """Budget of reasoning and answer together, in tokens. Default: 32,768 where the model thinks,
     16,384 where it does not, less where the context window or the endpoint has less."""
 
@@ -211,6 +208,9 @@ class ChatKimi(ChatNVIDIA):
     timeout: float | Timeout | None = None
     """Seconds. A number bounds each phase: connecting, the first byte, the silence between two.
     Default: `Timeout()`, 15 s, 3,600 s and 300 s."""
+
+    streaming: bool = False
+    """Whether `invoke` goes by the stream too, where a long silence would be cut on the way."""
 
     stream_usage: bool = True
     """Whether a stream ends with its token usage."""
@@ -571,7 +571,7 @@ class ChatKimi(ChatNVIDIA):
         """Bind `thinking`, under ChatNVIDIA's name for it."""
         return self.bind(thinking=enabled)
 
-    def bind_tools(  # type: ignore[override]
+    def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
         *,
@@ -594,10 +594,9 @@ class ChatKimi(ChatNVIDIA):
             **kwargs: Further call options.
 
         Raises:
-            KimiInvalidInputError: Two tools share a name.
+            KimiInvalidInputError: A tool is none that Kimi takes.
         """
         wired = [to_kimi_tool(tool) for tool in tools]
-        refuse_twins(wired)
         options = {
             "tools": wired,
             "tool_choice": tool_choice,
@@ -606,7 +605,7 @@ class ChatKimi(ChatNVIDIA):
         bound = {key: value for key, value in options.items() if value is not None}
         return self.bind(**bound, **kwargs)
 
-    def with_structured_output(  # type: ignore[override]
+    def with_structured_output(
         self,
         schema: Any = None,
         *,
@@ -633,7 +632,7 @@ class ChatKimi(ChatNVIDIA):
 
     # --- tokens -----------------------------------------------------------------------------
 
-    def get_num_tokens_from_messages(  # type: ignore[override]
+    def get_num_tokens_from_messages(
         self,
         messages: list[BaseMessage],
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,

@@ -18,6 +18,8 @@
     ├── KimiTimeoutError                      [ModelTimeoutError]          408
     ├── KimiEmptyReplyError                   [ModelError]
     ├── KimiToolChoiceError                   [ModelAPIError]
+    ├── KimiStructuredOutputError             [OutputParserException]
+    │   └── KimiTruncatedOutputError
     └── KimiInvalidInputError                 [ValueError]
 
 The classes in brackets are those of `langchain_core.exceptions` (and `ValueError`), so that retry,
@@ -51,6 +53,7 @@ from langchain_core.exceptions import (
     ModelPermissionDeniedError,
     ModelRateLimitError,
     ModelTimeoutError,
+    OutputParserException,
 )
 
 if TYPE_CHECKING:
@@ -169,6 +172,18 @@ class KimiEmptyReplyError(KimiError):
 
 class KimiToolChoiceError(KimiError, ModelAPIError):
     """The model had to call a tool and did not; trying again may help."""
+
+
+class KimiStructuredOutputError(KimiError, OutputParserException):
+    """The answer does not fit the schema; `partial` is the message as it came."""
+
+    def __init__(self, message: str, **about: Any) -> None:
+        super().__init__(message, **about)
+        self.args = (message,)  # langchain-core appends a link, once more with every pickling
+
+
+class KimiTruncatedOutputError(KimiStructuredOutputError):
+    """The answer was cut by the token budget before it was complete."""
 
 
 class KimiInvalidInputError(KimiError, ValueError):

@@ -12,7 +12,7 @@ from langchain_kimi.wire.tool_schemas import to_kimi_tool
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["as_timeout", "open_headers", "refuse_twins", "refuse_unknown", "wire_tools"]
+__all__ = ["as_timeout", "open_headers", "refuse_unknown", "wire_tools"]
 
 _SECRET_HEADERS = ("auth", "cookie", "key", "secret", "token")
 
@@ -36,24 +36,21 @@ def refuse_unknown(kwargs: Mapping[str, Any], known: Collection[str]) -> None:
 
 
 def wire_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:
-    """Take tools as `bind_tools` left them; convert those that were passed past it."""
-    return [
+    """Take tools as `bind_tools` left them; convert those that were passed past it.
+
+    Raises:
+        KimiInvalidInputError: Two tools share a name.
+    """
+    wired = [
         tool if isinstance(tool, dict) and "function" in tool else to_kimi_tool(tool)
         for tool in tools
     ]
-
-
-def refuse_twins(tools: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse two tools of one name.
-
-    Raises:
-        KimiInvalidInputError: It names the name.
-    """
-    names = [tool["function"]["name"] for tool in tools]
-    twins = sorted({name for name in names if names.count(name) > 1})
-    if twins:
-        msg = f"two tools are named {twins[0]!r}; the model tells tools apart by name: rename one"
+    names = [tool["function"]["name"] for tool in wired]
+    if len(set(names)) < len(names):
+        twin = next(name for name in names if names.count(name) > 1)
+        msg = f"two tools are named {twin!r}; the model tells tools apart by name: rename one"
         raise KimiInvalidInputError(msg)
+    return wired
 
 
 def as_timeout(timeout: float | Timeout | None) -> Timeout:

@@ -74,4 +74,4 @@ def _upper_bound(body: dict[str, Any]) -> float:
 def _estimate(body: dict[str, Any]) -> int:
     from langchain_kimi.context import estimate_request  # noqa: PLC0415  only near the limit
 
-    return estimate_request(body)
+    return int(estimate_request(body))

@@ -222,10 +222,10 @@ def _results_by_call(turns: Sequence[Turn]) -> dict[tuple[int, int], Turn]:
             continue
         calls = waiting.get(turn.tool_call_id or "")
         if calls:
-            latest = max(position for position, _ in calls)
-            call = min(call for call in calls if call[0] == latest)
-            calls.remove(call)
-            results[call] = turn
+            latest = max(place for place, _ in calls)
+            answered = min(call for call in calls if call[0] == latest)
+            calls.remove(answered)
+            results[answered] = turn
         else:
             early.append(turn)
     for turn in early:  # a result before its call: moved behind it

@@ -1,0 +1,228 @@
+"""What the caller wants back: a JSON schema to ask with and a validator to give back with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jsonschema
+from langchain_core.utils.function_calling import convert_to_json_schema
+from langchain_core.utils.pydantic import is_pydantic_v1_subclass
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+from pydantic_core import to_json
+from typing_extensions import is_typeddict
+
+from langchain_kimi.errors import KimiInvalidInputError
+
+__all__ = ["WRAPPER", "AnswerSchema", "SchemaMismatchError", "read_schema"]
+
+WRAPPER = "value"
+"""The one property that holds an answer that is no object: decoders and tools want objects."""
+
+
+Growth = Literal["dict", "model", "items", "whole"]
+
+
+class SchemaMismatchError(ValueError):
+    """A value does not fit the schema; the text is written for the model to read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerSchema:
+    """A schema for an answer."""
+
+    name: str
+    """Name of the schema or tool, `[A-Za-z0-9_]`, at most 64 characters."""
+    description: str
+    json_schema: dict[str, Any]
+    """What is asked for: the schema of an object."""
+    wrapped: bool
+    """Whether that object holds the answer in its one property `WRAPPER`."""
+    source: Any
+    """What the caller passed."""
+    growth: Growth
+    """How a partial answer looks: a dict whose last string may still grow, a pydantic model with
+    its complete fields, a list of complete items, or nothing before the end."""
+    check: Callable[[Any], Any]
+
+    def validate(self, value: Any) -> Any:
+        """Return the answer in the type asked for.
+
+        Args:
+            value: Parsed JSON.
+
+        Raises:
+            SchemaMismatchError: It does not fit; the message says where and why.
+        """
+        if self.wrapped:
+            # a model that skips the wrapper has answered all the same
+            value = value[WRAPPER] if isinstance(value, dict) and set(value) == {WRAPPER} else value
+        return self.check(value)
+
+    def tool(self) -> dict[str, Any]:
+        """The schema as an OpenAI tool."""
+        return {
+            "type": "function",
+            "function": {
+                "name": self.name,
+                "description": self.description,
+                "parameters": self.json_schema,
+            },
+        }
+
+
+def read_schema(schema: Any) -> AnswerSchema:
+    """Read a schema of any kind that LangChain users pass.
+
+    Args:
+        schema: A pydantic model, TypedDict, dataclass, Enum, `list[X]`, a Union or Optional, any
+            other type that pydantic can validate; or a dict: JSON Schema, an OpenAI function or
+            tool, or OpenAI's `{"name", "schema"}`.
+
+    Raises:
+        KimiInvalidInputError: It is none of these.
+    """
+    if isinstance(schema, Mapping):
+        return _of_dict(schema, source=schema)
+    if is_typeddict(schema):
+        # pydantic refuses typing.TypedDict before Python 3.12; langchain-core reads it everywhere
+        return _of_dict(convert_to_json_schema(schema), source=schema)
+    if is_pydantic_v1_subclass(schema):
+        return _of_pydantic_v1(schema)
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(schema)
+        json_schema = adapter.json_schema()
+    except PydanticUserError as error:
+        msg = (
+            f"schema={schema!r} cannot be used: {error.message}; use a pydantic model, TypedDict "
+            "(from typing_extensions before Python 3.12), dataclass, Enum or a JSON schema"
+        )
+        raise KimiInvalidInputError(msg) from error
+
+    def check(value: Any) -> Any:
+        try:
+            return adapter.validate_json(to_json(value))
+        except ValidationError as error:
+            raise SchemaMismatchError(_pydantic_reasons(error)) from error
+
+    name = getattr(schema, "__name__", None) or "answer"
+    is_model = isinstance(schema, type) and issubclass(schema, BaseModel)
+    growth: Growth = "model" if is_model else "items" if _is_list(json_schema) else "whole"
+    return _answer(json_schema, name=name, check=check, source=schema, growth=growth)
+
+
+def _of_pydantic_v1(schema: Any) -> AnswerSchema:
+    def check(value: Any) -> Any:
+        try:
+            return schema.parse_obj(value)
+        except ValueError as error:
+            raise SchemaMismatchError(str(error)) from error
+
+    return _answer(
+        convert_to_json_schema(schema),
+        name=schema.__name__,
+        check=check,
+        source=schema,
+        growth="whole",
+    )
+
+
+def _of_dict(schema: Mapping[str, Any], *, source: Any) -> AnswerSchema:
+    inner, about = _unpacked(schema)
+    try:
+        jsonschema.Draft202012Validator.check_schema(inner)
+    except jsonschema.SchemaError as error:
+        msg = f"the JSON schema is not valid: {error.message} (at {error.json_path})"
+        raise KimiInvalidInputError(msg) from error
+    validator = jsonschema.Draft202012Validator(inner)
+
+    def check(value: Any) -> Any:
+        reasons = [
+            f"{error.json_path}: {error.message}"
+            for error in sorted(validator.iter_errors(value), key=lambda error: error.json_path)
+        ]
+        if reasons:
+            raise SchemaMismatchError("; ".join(reasons[:_MOST_REASONS]))
+        return value
+
+    name = str(about.get("name") or inner.get("title") or "answer")
+    description = str(about.get("description") or inner.get("description") or "")
+    growth: Growth = "items" if _is_list(inner) else "dict" if _is_object(inner) else "whole"
+    return _answer(
+        inner, name=name, check=check, source=source, growth=growth, description=description
+    )
+
+
+def _unpacked(schema: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Find the JSON schema inside OpenAI's and Anthropic's wrappings."""
+    about = schema
+    for key in ("function", "json_schema"):
+        if schema.get("type") in {"function", "json_schema"} and isinstance(schema.get(key), dict):
+            about = schema[key]
+    for key in ("parameters", "schema", "input_schema"):
+        if isinstance(about.get(key), dict) and isinstance(about.get("name"), str):
+            return dict(about[key]), about
+    return dict(schema), schema
+
+
+def _answer(
+    json_schema: dict[str, Any],
+    *,
+    name: str,
+    check: Callable[[Any], Any],
+    source: Any,
+    growth: Growth,
+    description: str = "",
+) -> AnswerSchema:
+    wrapped = not _is_object(json_schema)
+    json_schema = dict(json_schema)
+    title = re.sub(r"[^A-Za-z0-9_]", "_", name)[:64]
+    text = description or json_schema.get("description") or f"The answer as {title}."
+    if wrapped:
+        definitions = json_schema.pop("$defs", None)
+        json_schema = {
+            "type": "object",
+            "title": title,
+            "properties": {WRAPPER: json_schema},
+            "required": [WRAPPER],
+        }
+        if definitions:
+            json_schema["$defs"] = definitions
+    return AnswerSchema(
+        name=title,
+        description=text,
+        json_schema=json_schema,
+        wrapped=wrapped,
+        source=source,
+        growth="whole" if wrapped and growth == "model" else growth,
+        check=check,
+    )
+
+
+def _is_object(schema: Mapping[str, Any]) -> bool:
+    root = schema
+    for _ in range(8):
+        reference = root.get("$ref")
+        if not isinstance(reference, str) or not reference.startswith("#/$defs/"):
+            break
+        root = schema.get("$defs", {}).get(reference.removeprefix("#/$defs/"), {})
+    return root.get("type") == "object" or ("type" not in root and "properties" in root)
+
+
+def _is_list(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "array"
+
+
+_MOST_REASONS = 10
+
+
+def _pydantic_reasons(error: ValidationError) -> str:
+    reasons = [
+        f"{'.'.join(map(str, item['loc'])) or 'the answer'}: {item['msg']}"
+        for item in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    more = len(reasons) - _MOST_REASONS
+    return "; ".join(reasons[:_MOST_REASONS]) + (f"; and {more} more" if more > 0 else "")
