@@ -15,6 +15,7 @@ from langchain.agents.middleware import (
 from langchain.agents.middleware.types import PrivateStateAttr
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall
 from langgraph.runtime import Runtime
+from typing_extensions import override
 
 from langchain_kimi.middleware.context_strategy import estimate_tokens
 from langchain_kimi.middleware.history import last_step, refusals, signature, steps, unanswered
@@ -96,6 +97,7 @@ class BudgetMiddleware(AgentMiddleware[BudgetState, Any, Any]):
         super().__init__()
         self.budget = budget
 
+    @override
     def before_agent(self, state: BudgetState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Start counting."""
         return {"budget_spent": {}}
@@ -196,7 +198,7 @@ def _farewell(
     """Say what was used, what was done and what is missing."""
     calls = Counter(call["name"] for step in steps(messages) for call in step.tool_calls)
     calls.subtract(call["name"] for call in refused)
-    done = ", ".join(f"{name} ×{count}" for name, count in calls.items() if count) or "none"
+    done = ", ".join(f"{name} ({count})" for name, count in calls.items() if count) or "none"
     not_run = ", ".join(signature(call) for call in refused)
     missing = f" and the results of {not_run}" if not_run else ""
     return AIMessage(

@@ -6,8 +6,10 @@ from typing import Any
 from langchain.agents.middleware import AgentMiddleware, AgentState, hook_config
 from langchain_core.messages import AIMessage, AnyMessage, InvalidToolCall, ToolMessage
 from langgraph.runtime import Runtime
+from typing_extensions import override
 
 from langchain_kimi.middleware.history import last_step, steps
+from langchain_kimi.wire.reply import REASONS_KEY
 
 _SHOWN_ARGUMENTS = 2_000
 
@@ -41,6 +43,7 @@ class InvalidToolCallRepair(AgentMiddleware[AgentState[Any], Any, Any]):
         self.max_asks = max_asks
 
     @hook_config(can_jump_to=["model", "end"])
+    @override
     def after_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Answer the invalid calls of the new message, and ask or end."""
         step = last_step(state["messages"])
@@ -79,7 +82,7 @@ def _answer(call: InvalidToolCall, step: AIMessage) -> ToolMessage:
         reason = "the reply reached its token limit before the arguments were complete"
         advice = "Send a shorter call, or split the work over several calls."
     else:
-        reason = call["error"] or "the arguments are not a JSON object"
+        reason = _reason(call, step)
         advice = "Send the call once more, with the arguments as one valid JSON object."
     return ToolMessage(
         content=f"Not run: {reason}.\nArguments received: {_shown(call['args'])}\n{advice}",
@@ -87,6 +90,13 @@ def _answer(call: InvalidToolCall, step: AIMessage) -> ToolMessage:
         tool_call_id=call["id"] or "",
         status="error",
     )
+
+
+def _reason(call: InvalidToolCall, step: AIMessage) -> str:
+    """Return why the call is invalid; streamed messages keep it beside the calls."""
+    streamed = step.response_metadata.get(REASONS_KEY, {})
+    reason = call["error"] or streamed.get(call["id"]) or "the arguments are not a JSON object"
+    return str(reason).rstrip(".")
 
 
 def _shown(arguments: str | None) -> str:

@@ -7,6 +7,7 @@ from langchain.agents.middleware import AgentMiddleware, AgentState, ToolCallReq
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command
+from typing_extensions import override
 
 from langchain_kimi.middleware.history import last_step, refusals, signature, steps, unanswered
 from langchain_kimi.middleware.reminders import append_reminder
@@ -63,6 +64,7 @@ class RepeatedCallGuard(AgentMiddleware[AgentState[Any], Any, Any]):
         self.stop_at = stop_at
 
     @hook_config(can_jump_to=["end"])
+    @override
     def after_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         """End the run when a call of the new message has reached `stop_at`."""
         messages = state["messages"]

@@ -38,7 +38,7 @@ def test_a_model_that_goes_on_is_ended_with_an_account(scripted, calling, echo) 
     assert len(model.requests) == 3
     assert echo.metadata["heard"] == ["a", "b"]
     assert messages[-1].content == (
-        "Stopped by the budget: 3 of 3 steps. Tool calls that ran: echo ×2. "
+        "Stopped by the budget: 3 of 3 steps. Tool calls that ran: echo (2). "
         'Missing: the final answer and the results of echo({"text": "c"}).'
     )
     assert messages[-1].response_metadata["stopped_by"] == "budget"

@@ -7,10 +7,11 @@ from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage, InvalidToolCall, ToolMessage
 
 from langchain_kimi.middleware import InvalidToolCallRepair
+from langchain_kimi.wire.reply import REASONS_KEY
 
 
 def broken(
-    *valid: dict[str, Any], id: str | None = "echo-9", finish_reason: str = "tool_calls"
+    *valid: dict[str, Any], call_id: str | None = "echo-9", finish_reason: str = "tool_calls"
 ) -> AIMessage:
     return AIMessage(
         content="",
@@ -20,7 +21,7 @@ def broken(
                 type="invalid_tool_call",
                 name="echo",
                 args='{"text": "a',
-                id=id,
+                id=call_id,
                 error="the arguments are not valid JSON: unterminated string at character 9",
             )
         ],
@@ -86,8 +87,17 @@ def test_a_cut_call_is_told_apart(scripted, echo) -> None:
     assert "split the work" in model.requests[1][-1].content
 
 
+def test_the_reason_of_a_streamed_message_is_found(scripted, echo) -> None:
+    message = broken()
+    message.invalid_tool_calls[0]["error"] = None
+    message.response_metadata[REASONS_KEY] = {"echo-9": "the text is unterminated"}
+    model = scripted(message, "done")
+    run(model, echo)
+    assert model.requests[1][-1].content.startswith("Not run: the text is unterminated.\n")
+
+
 def test_a_call_without_id_gets_one(scripted, echo) -> None:
-    messages = run(scripted(broken(id=None), "done"), echo)
+    messages = run(scripted(broken(call_id=None), "done"), echo)
     given = messages[1].invalid_tool_calls[0]["id"]
     assert given
     assert messages[2].tool_call_id == given

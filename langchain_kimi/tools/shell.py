@@ -1,0 +1,60 @@
+"""A shell on langchain's `ShellToolMiddleware`."""
+
+from pathlib import Path
+from typing import Any
+
+from langchain.agents.middleware import HostExecutionPolicy, ShellToolMiddleware
+from langchain_core.runnables import run_in_executor
+from langgraph.runtime import Runtime
+
+from langchain_kimi.tools.process import ExecutionPolicy, bare_environment
+
+_DESCRIPTION = (
+    "Run a shell command in a session that lasts for the whole task: the working folder and "
+    "variables are kept from call to call. Output is cut when it is long, and a command that "
+    "takes too long is ended and the session restarted. Do not call `exit`: it ends the session."
+)
+
+
+class Shell(ShellToolMiddleware[Any, Any]):
+    """langchain's shell, whose session ends without blocking the event loop."""
+
+    async def aafter_agent(self, state: Any, runtime: Runtime[Any]) -> None:
+        """End the session in a thread, since it waits for the shell to exit."""
+        await run_in_executor(None, self.after_agent, state, runtime)
+
+
+def shell_middleware(root: str | Path, *, policy: ExecutionPolicy | None = None) -> Shell:
+    """Make the middleware that gives an agent the tool `shell`.
+
+    The session starts in the folder, without the caller's environment, so that no API key
+    reaches it. The default policy, `HostExecutionPolicy`, is no sandbox: a command can do all
+    that your user can. Use `DockerExecutionPolicy` or `CodexSandboxExecutionPolicy` to isolate,
+    or `interrupt_on={"shell": True}` to approve each command.
+
+    Args:
+        root: The folder that the session starts in.
+        policy: One of langchain's execution policies.
+
+    Returns:
+        The middleware.
+
+    Raises:
+        NotADirectoryError: When there is no such folder.
+    """
+    workspace = Path(root).resolve()
+    if not workspace.is_dir():
+        msg = f"root={str(root)!r} is not a folder. Give an existing folder."
+        raise NotADirectoryError(msg)
+    return Shell(
+        workspace_root=workspace,
+        execution_policy=policy
+        or HostExecutionPolicy(
+            command_timeout=60.0,
+            termination_timeout=2.0,
+            max_output_lines=400,
+            max_output_bytes=50_000,
+        ),
+        tool_description=_DESCRIPTION,
+        env=bare_environment(workspace),
+    )
