@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,6 +24,8 @@ from langchain_kimi.testing.uploads import Uploads
 from langchain_kimi.testing.wire import ConnectionCutError
 
 MAX_BODY = 1024**3
+
+logger = logging.getLogger(__name__)
 
 
 class App:
@@ -76,6 +79,12 @@ class App:
             response = await answer(http, exchange)
         except Refusal as refusal:
             response = error_response(self._dialect, refusal)
+        except (ConnectionCutError, ConnectionResetError):
+            raise
+        except Exception as mistake:
+            logger.exception("The scripted endpoint failed to answer %s", exchange.path)
+            text = f"{type(mistake).__name__}: {mistake}"
+            response = error_response(self._dialect, Refusal(500, text))
         exchange.status = response.status
         return response
 

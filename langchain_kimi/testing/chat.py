@@ -107,8 +107,9 @@ class ChatRoutes:
         headers = self._dialect.response_headers(request_id)
         if pending.request.stream:
             return await performance.stream(reply, pending.request, parts, headers)
-        if any(isinstance(part, faults.ErrorEvent) for part in parts):
-            return error_response(self._dialect, Refusal(500))
+        broken = part_of(parts, faults.ErrorEvent)
+        if broken:
+            return error_response(self._dialect, Refusal(500, broken.message))
         return await performance.whole(reply, parts, headers)
 
     def _reply(self, pending: Pending, request_id: str) -> Reply:

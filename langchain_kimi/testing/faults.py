@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, ClassVar, Literal
 
-from langchain_kimi.testing.refusal import RETIRED_KIND
 from langchain_kimi.testing.script import Part, Place
 
 
@@ -177,8 +176,8 @@ def forbidden() -> ErrorReply:
 
 
 def retired() -> ErrorReply:
-    """404 as NVIDIA answers for a retired model that its listing still shows."""
-    return error(404, kind=RETIRED_KIND)
+    """404, in NVIDIA's words for a retired model that its listing still shows."""
+    return error(404)
 
 
 def gone() -> ErrorReply:

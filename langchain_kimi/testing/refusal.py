@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-RETIRED_KIND = "retired_model"
-"""The kind of a 404 for a retired model; NVIDIA has words of its own for it."""
-
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a mistake of ours
     """A request is refused with an HTTP error.

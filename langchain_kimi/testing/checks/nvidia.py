@@ -15,7 +15,7 @@ from langchain_kimi.testing.checks.common import (
 )
 from langchain_kimi.testing.checks.vllm import check_context
 from langchain_kimi.testing.images import url_of
-from langchain_kimi.testing.refusal import RETIRED_KIND, Refusal
+from langchain_kimi.testing.refusal import Refusal
 from langchain_kimi.testing.request import ChatRequest
 from langchain_kimi.testing.settings import Settings
 
@@ -65,7 +65,7 @@ def check(request: ChatRequest, settings: Settings, uploads: Container[str]) -> 
 
 def _check_model(request: ChatRequest, settings: Settings) -> None:
     if request.model in settings.retired_models:
-        raise Refusal(404, kind=RETIRED_KIND)
+        raise Refusal(404)
     if request.model not in settings.models:
         raise Refusal(404, f"Model '{request.model}' not found")
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from langchain_kimi.testing.checks import nvidia
 from langchain_kimi.testing.dialects.base import Dialect, ErrorBody, Json, dumps
-from langchain_kimi.testing.refusal import RETIRED_KIND, Refusal
+from langchain_kimi.testing.refusal import Refusal
 from langchain_kimi.testing.reply import Reply, Usage
 from langchain_kimi.testing.request import ChatRequest
 from langchain_kimi.testing.settings import Settings
@@ -49,7 +49,7 @@ class Nvidia(Dialect):
             }
             return ErrorBody(dumps({"error": fields}), {})
         problem: Json = {"status": refusal.status, "title": status.phrase}
-        detail = RETIRED if refusal.kind == RETIRED_KIND else refusal.message
+        detail = refusal.message or (RETIRED if refusal.status == 404 else None)
         if detail:
             problem["detail"] = detail
         return ErrorBody(dumps(problem), {"Content-Type": "application/problem+json"})
