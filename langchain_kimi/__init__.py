@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from langchain_kimi.agents.tool_agent import create_tool_agent
     from langchain_kimi.chat_models import ChatKimi
     from langchain_kimi.errors import KimiError
+    from langchain_kimi.integrations import register
     from langchain_kimi.transport.timeout import Timeout
 
-__all__ = ["ChatKimi", "KimiError", "Timeout", "__version__", "create_tool_agent"]
+__all__ = ["ChatKimi", "KimiError", "Timeout", "__version__", "create_tool_agent", "register"]
 
 _HOMES = {
     "ChatKimi": "langchain_kimi.chat_models",
     "KimiError": "langchain_kimi.errors",
     "Timeout": "langchain_kimi.transport.timeout",
     "create_tool_agent": "langchain_kimi.agents.tool_agent",
+    "register": "langchain_kimi.integrations",
 }
 
 

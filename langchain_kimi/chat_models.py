@@ -321,7 +321,7 @@ class ChatKimi(ChatNVIDIA):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = BaseChatModel._get_ls_params(self, stop=stop, **kwargs)
-        params["ls_provider"] = self._row.name
+        params["ls_provider"] = blocks.PROVIDER
         budget = kwargs.get("max_completion_tokens") or kwargs.get("max_tokens") or self.max_tokens
         if budget:
             params["ls_max_tokens"] = budget

@@ -1,0 +1,35 @@
+# The targets; each is a line or two. PYTHON picks the interpreter that .venv is made with.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test check format bench serve clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: .venv/.ready ## watch a Kimi agent think, call real tools on real files, and answer
+	@$(BIN)/langchain-kimi demo
+
+test: check ## run all checks and tests
+	$(BIN)/pytest -n 2 --dist loadfile -q
+
+check: .venv/.ready ## lint, formatter, strict types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/.ready ## apply the formatter and the safe fixes
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: .venv/.ready ## run the benchmarks, each against named alternatives in the same run
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+serve: .venv/.ready ## serve the graphs with LangGraph's development server
+	$(BIN)/langgraph dev --no-browser
+
+clean: ## remove .venv and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .langgraph_api
+
+.venv/.ready: pyproject.toml scripts/setup.py
+	@$(PYTHON) scripts/setup.py

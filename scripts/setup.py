@@ -1,0 +1,90 @@
+"""Set up `.venv` with the package and all that its tests and demo need; no root, stdlib only.
+
+uv does it when it is there. Else the standard venv and pip do; where Debian has left out
+ensurepip, pip comes from an installed pip or from Debian's own wheel of it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+WHAT = ["-e", f"{ROOT}[mcp,server,deepagents,notebook]", "--group", f"{ROOT}/pyproject.toml:dev"]
+
+
+def run(*command: object, **kwargs: object) -> None:
+    """Run a command; stop with its error if it fails."""
+    subprocess.run([str(part) for part in command], check=True, **kwargs)  # type: ignore[call-overload]
+
+
+def with_uv(uv: str) -> None:
+    """Make the environment with uv."""
+    run(uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, VENV)
+    run(uv, "pip", "install", "--quiet", "--python", PYTHON, *WHAT)
+
+
+def with_pip() -> None:
+    """Make the environment with venv and pip."""
+    if importlib.util.find_spec("ensurepip"):
+        run(sys.executable, "-m", "venv", VENV)
+    else:
+        run(sys.executable, "-m", "venv", "--without-pip", VENV)
+        if importlib.util.find_spec("pip"):
+            run(sys.executable, "-m", "pip", "--python", PYTHON, "install", "--quiet", "pip")
+        else:
+            pip_from_debian()
+    run(PYTHON, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1")
+    run(PYTHON, "-m", "pip", "install", "--quiet", *WHAT)
+
+
+def pip_from_debian() -> None:
+    """Install pip from the wheel that Debian packages, fetched and unpacked without root."""
+    apt = shutil.which("apt-get")
+    if apt is None:
+        sys.exit("This Python has neither ensurepip nor pip: install uv, or python3-venv.")
+    with tempfile.TemporaryDirectory() as scratch:
+        lists = Path(scratch, "lists", "partial")
+        cache = Path(scratch, "cache", "archives", "partial")
+        lists.mkdir(parents=True)
+        cache.mkdir(parents=True)
+        own = [
+            "-o", f"Dir::State::lists={lists.parent}",
+            "-o", f"Dir::Cache={cache.parent.parent}",
+            "-o", "APT::Sandbox::User=",
+            "-qq",
+        ]  # fmt: skip
+        run(apt, *own, "update")
+        run(apt, *own, "download", "python3-pip-whl", cwd=scratch)
+        package = next(Path(scratch).glob("python3-pip-whl*.deb"))
+        run("dpkg-deb", "-x", package, scratch)
+        wheel = next(Path(scratch).glob("usr/share/python-wheels/pip-*.whl"))
+        run(PYTHON, f"{wheel}/pip", "install", "--quiet", "pip")
+
+
+def main() -> None:
+    """Set up the environment, or say why not."""
+    if not (3, 11) <= sys.version_info < (3, 14):
+        sys.exit(
+            f"Python {sys.version.split()[0]} is not supported; use 3.11 to 3.13: "
+            "make PYTHON=python3.12 …"
+        )
+    uv = shutil.which("uv")
+    print(f"Setting up .venv with {'uv' if uv else 'pip'} …", flush=True)
+    try:
+        with_uv(uv) if uv else with_pip()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"Setting up failed: {' '.join(map(str, error.cmd))} (exit {error.returncode})")
+    (VENV / ".ready").touch()
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    main()
