@@ -33,7 +33,7 @@ class KimiBinding(RunnableBinding[LanguageModelInput, AIMessage]):  # type: igno
         self, tools: Sequence[Any], **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Bind tools beside what is bound; see `ChatKimi.bind_tools`."""
-        return self._rebound(self._model.bind_tools(tools, **kwargs))
+        return self._rebound(self.model.bind_tools(tools, **kwargs))
 
     def with_structured_output(self, schema: Any, **kwargs: Any) -> Runnable[Any, Any]:
         """Answer in a schema, with all that is bound; see `ChatKimi.with_structured_output`."""
@@ -42,7 +42,8 @@ class KimiBinding(RunnableBinding[LanguageModelInput, AIMessage]):  # type: igno
         return structured_output(self, schema, **kwargs)
 
     @property
-    def _model(self) -> ChatKimi:
+    def model(self) -> ChatKimi:
+        """The model that is bound."""
         return cast("ChatKimi", self.bound)
 
     def _rebound(self, later: Runnable[Any, Any]) -> Runnable[LanguageModelInput, AIMessage]:

@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from langchain_kimi._version import __version__
 from langchain_kimi.binding import KimiBinding
 from langchain_kimi.endpoints import Endpoint, EndpointName, resolve_endpoint
-from langchain_kimi.errors import KimiAuthenticationError, KimiError, KimiInvalidInputError
+from langchain_kimi.errors import KimiAuthenticationError, KimiError
 from langchain_kimi.models import ModelFacts, facts_of
 from langchain_kimi.options import (
     as_timeout,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import LangSmithParams, LanguageModelInput
     from langchain_core.language_models.model_profile import ModelProfile
-    from langchain_core.messages import AIMessage
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
@@ -320,7 +319,7 @@ class ChatKimi(ChatNVIDIA):
         }
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = BaseChatModel._get_ls_params(self, stop=stop, **kwargs)
+        params = BaseChatModel._get_ls_params(self, stop=stop, **kwargs)  # noqa: SLF001
         params["ls_provider"] = blocks.PROVIDER
         budget = kwargs.get("max_completion_tokens") or kwargs.get("max_tokens") or self.max_tokens
         if budget:
@@ -360,8 +359,10 @@ class ChatKimi(ChatNVIDIA):
         return {"default_headers": headers} if headers else {}
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Leave the key, secret headers and sockets out of pickles; the key is read again from
-        the environment where the pickle is loaded."""
+        """Leave the key, secret headers and sockets out of pickles.
+
+        The key is read again from the environment where the pickle is loaded.
+        """
         state = super().__getstate__()
         state["__dict__"] = {
             **state["__dict__"],
@@ -550,7 +551,7 @@ class ChatKimi(ChatNVIDIA):
             await_think_end=self._unparsed_thinking and request.thinking,
         )
 
-    def _learn(self, stray_think_end: bool) -> None:  # noqa: FBT001
+    def _learn(self, stray_think_end: bool) -> None:
         """Remember that the server has no reasoning parser: streams then wait for `</think>`."""
         if stray_think_end and self._row.unparsed_thinking and not self._unparsed_thinking:
             self._unparsed_thinking = True
@@ -567,7 +568,7 @@ class ChatKimi(ChatNVIDIA):
         """Bind call options; they survive a later `bind_tools` or `with_structured_output`."""
         return KimiBinding(bound=self, kwargs=kwargs, config={})
 
-    def with_thinking_mode(self, enabled: bool) -> KimiBinding:  # type: ignore[override]  # noqa: FBT001
+    def with_thinking_mode(self, enabled: bool) -> KimiBinding:  # type: ignore[override]
         """Bind `thinking`, under ChatNVIDIA's name for it."""
         return self.bind(thinking=enabled)
 

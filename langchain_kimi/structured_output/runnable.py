@@ -113,7 +113,7 @@ def _options(
     if method == "function_calling":
         tools = llm.kwargs.get("tools") or []
         # beside other tools the model may call them first; alone, it must call this one
-        bound = llm._model.bind_tools([answer.tool()], tool_choice=None if tools else answer.name)
+        bound = llm.model.bind_tools([answer.tool()], tool_choice=None if tools else answer.name)
         options |= {**bound.kwargs, "tools": [*tools, *bound.kwargs["tools"]]}
     elif method == "json_mode":
         options["response_format"] = {"type": "json_object", "schema": answer.json_schema}

@@ -138,12 +138,12 @@ class ArgumentStream:
             return
         text = text[1:] if self._escape else text
         for match in _TOKENS.finditer(text):
-            token = match.group()
-            if token == '"':
+            mark = match.group()
+            if mark == '"':
                 self._in_string = not self._in_string
-            elif not self._in_string and token in "{[":
-                self._open.append("}" if token == "{" else "]")
-            elif not self._in_string and token in "}]" and self._open:
+            elif not self._in_string and mark in "{[":
+                self._open.append("}" if mark == "{" else "]")
+            elif not self._in_string and mark in "}]" and self._open:
                 self._open.pop()
         backslashes = len(text) - len(text.rstrip("\\"))
         self._escape = self._in_string and backslashes % 2 == 1

@@ -89,10 +89,10 @@ def _delta_blocks(delta: Delta) -> Iterator[dict[str, Any]]:
 
 def _translate(message: AIMessage) -> list[types.ContentBlock]:
     blocks: list[dict[str, Any]] = list(_kept(message, indexed=False))
-    for call in message.tool_calls:
-        blocks.append(
-            {"type": "tool_call", "name": call["name"], "args": call["args"], "id": call["id"]}
-        )
+    blocks += [
+        {"type": "tool_call", "name": call["name"], "args": call["args"], "id": call["id"]}
+        for call in message.tool_calls
+    ]
     return cast("list[types.ContentBlock]", blocks)
 
 

@@ -46,14 +46,14 @@ class JsonFilter:
         if self._escape and text:
             start, self._escape = 1, False
         for match in _TOKENS.finditer(text, start):
-            token = match.group()
-            if token == '"':
+            mark = match.group()
+            if mark == '"':
                 self._in_string = not self._in_string
             elif self._in_string:
                 continue
-            elif token in "{[":
+            elif mark in "{[":
                 self._depth += 1
-            elif token in "}]":
+            elif mark in "}]":
                 self._depth -= 1
                 if self._depth == 0:
                     self._state = "behind"

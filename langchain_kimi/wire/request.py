@@ -311,6 +311,7 @@ def _merge(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in extra.items():
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
-            value = _merge(old, value)
-        merged[key] = value
+            merged[key] = _merge(old, value)
+        else:
+            merged[key] = value
     return merged
