@@ -42,7 +42,7 @@ class Quote:
 
 def quote(result: Result, situation: Situation) -> Quote:
     """Find the lines of a result that answer the question best."""
-    wanted = _without_arguments(situation.keywords, result)
+    wanted = situation.keywords
     lines = [line.strip() for line in result.text.splitlines() if line.strip()]
     in_line = [stems(line) for line in lines]
     frequency = Counter(word for found in in_line for word in found)
@@ -100,7 +100,9 @@ def thoughts(situation: Situation) -> str:
     looking = f"I look for: {telling}." if telling else "There is nothing to look for."
     if not situation.results:
         return looking
-    return f"{looking} I have {', '.join(result.call for result in situation.results)}."
+    return (
+        f"{looking} I have the result of {', '.join(result.call for result in situation.results)}."
+    )
 
 
 def _from_results(results: list[Result], situation: Situation) -> str:
@@ -141,12 +143,6 @@ def _named_exactly(question: str) -> list[re.Pattern[str]]:
     matches = [rf"(?<!\w){name}(?!\w)" for name in spelled]
     matches += [rf"(?:class|def|function|const|let|type)\s+{name}(?!\w)" for name in spelled]
     return [re.compile(match) for match in matches]
-
-
-def _without_arguments(wanted: set[str], result: Result) -> set[str]:
-    """Leave out words that the call used up, such as the name of the file that was read."""
-    used = {word for value in result.arguments.values() for word in stems(str(value))}
-    return wanted - used or wanted
 
 
 def _alike(word: str) -> set[str]:

@@ -47,6 +47,7 @@ class Filler:
         on_trail: Whether they were found for this very question.
         tool_words: Stems of the tool's name: ``list_files(path)`` wants a folder.
         made_up: Gives a string where the words have none.
+        made_up_first: Whether strings without a purpose are made up, whatever the words.
     """
 
     text: str
@@ -55,6 +56,7 @@ class Filler:
     on_trail: bool = False
     tool_words: frozenset[str] = frozenset()
     made_up: Callable[[str], str] | None = None
+    made_up_first: bool = False
     _numbers: list[float | int] = field(init=False)
     _used: set[str] = field(init=False, default_factory=set)
 
@@ -175,6 +177,8 @@ class Filler:
 
     def _string(self, name: str, schema: Schema) -> Filled | None:
         purpose = self._purpose(name, schema)
+        if purpose == "any" and self.made_up_first and self.made_up is not None:
+            return Filled(_fit(self.made_up(name), schema), Evidence.WEAK)
         fresh = [c for c in self._for_kind(purpose, schema) if c not in self._used]
         if fresh:
             self._used.add(fresh[0])

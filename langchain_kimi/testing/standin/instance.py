@@ -8,7 +8,9 @@ from typing import Any
 
 from langchain_kimi.testing.standin.answer import NAME, answer_text
 from langchain_kimi.testing.standin.arguments import Filler
-from langchain_kimi.testing.standin.situation import Situation
+from langchain_kimi.testing.standin.situation import Situation, text_of
+
+SCHEMA_WORDS = "JSON schema"
 
 
 def wanted_schema(situation: Situation) -> Mapping[str, Any] | None:
@@ -16,28 +18,26 @@ def wanted_schema(situation: Situation) -> Mapping[str, Any] | None:
 
     It stands in ``response_format``, or behind the words "JSON schema" in the system message.
     """
-    body = situation.request.body
-    wanted = body.get("response_format")
-    if isinstance(wanted, Mapping) and wanted.get("type") == "json_schema":
+    wanted = situation.request.body.get("response_format")
+    kind = wanted.get("type") if isinstance(wanted, Mapping) else None
+    if isinstance(wanted, Mapping) and kind == "json_schema":
         schema = (wanted.get("json_schema") or {}).get("schema")
         return schema if isinstance(schema, Mapping) else {}
-    told = _schema_in_prompt(body.get("messages"))
-    if isinstance(wanted, Mapping) and wanted.get("type") == "json_object":
-        return told or {}
-    return told
+    told = _schema_in_prompt(situation)
+    return told or {} if kind == "json_object" else told
 
 
-def _schema_in_prompt(messages: Any) -> Mapping[str, Any] | None:
-    for message in messages if isinstance(messages, list) else []:
-        text = message.get("content") if message.get("role") == "system" else None
-        at = text.find("JSON schema") if isinstance(text, str) else -1
-        start = text.find("{", at) if isinstance(text, str) and at >= 0 else -1
-        if start >= 0 and isinstance(text, str):
-            try:
-                found, _ = json.JSONDecoder().raw_decode(text, start)
-            except ValueError:
-                continue  # the words stand there without a schema
-            return found if isinstance(found, dict) else None
+def _schema_in_prompt(situation: Situation) -> Mapping[str, Any] | None:
+    for message in situation.request.messages:
+        _, words, rest = text_of(message).partition(SCHEMA_WORDS)
+        start = rest.find("{")
+        if message.get("role") != "system" or not words or start < 0:
+            continue
+        try:
+            found, _ = json.JSONDecoder().raw_decode(rest, start)
+        except ValueError:
+            continue  # the words stand there without a schema
+        return found if isinstance(found, dict) else None
     return None
 
 
@@ -51,6 +51,7 @@ def instance(schema: Mapping[str, Any], situation: Situation) -> Any:
         text=f"{situation.question}\n{results}".strip(),
         root=schema,
         made_up=lambda name: answer if situation.results else f"{NAME}: {name}",
+        made_up_first=bool(situation.results),
     )
     filled = filler.fill("answer", schema)
     return None if filled is None else filled.value
