@@ -27,6 +27,7 @@ from langchain_kimi.options import (
 )
 from langchain_kimi.transport import Timeout, Transport
 from langchain_kimi.wire import blocks
+from langchain_kimi.wire.budget import estimate_request
 from langchain_kimi.wire.reply import carries_output, read_reply
 from langchain_kimi.wire.request import Options, Request, build_request
 from langchain_kimi.wire.stream import StreamReader
@@ -288,7 +289,10 @@ class ChatKimi(ChatNVIDIA):
         return self
 
     def _resolve_model_profile(self) -> ModelProfile:
-        return self.facts.profile()
+        profile = self.facts.profile()
+        row, _ = resolve_endpoint(self.endpoint, self.base_url)
+        limit = row.max_output_tokens or profile["max_output_tokens"]
+        return {**profile, "max_output_tokens": min(limit, profile["max_output_tokens"])}
 
     # --- what it is -------------------------------------------------------------------------
 
@@ -643,10 +647,8 @@ class ChatKimi(ChatNVIDIA):
 
         vLLM (`/tokenize`) and Moonshot (`/tokenizers/estimate-token-count`) are asked and count
         with the model's own tokenizer. Elsewhere, or where the route does not answer, the count
-        is an estimate; `langchain_kimi.context` says how good it is.
+        is an estimate; `langchain_kimi.content.tokens` says how good it is.
         """
-        from langchain_kimi.context import estimate_request  # noqa: PLC0415  not at import
-
         if tools is not None:
             kwargs["tools"] = list(tools)
         body = self._request(list(messages), None, stream=False, kwargs=kwargs).body

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["DEFAULT_INSTANT", "DEFAULT_THINKING", "output_tokens"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DEFAULT_INSTANT", "DEFAULT_THINKING", "estimate_request", "output_tokens"]
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +19,9 @@ and no answer."""
 DEFAULT_INSTANT = 16_384
 MARGIN = 1_024
 """Tokens left free between prompt and reply, as the estimate may be low."""
+PICTURE = 1_500
+"""What a picture is taken to cost where its size is not looked at: a letter page at 110 dpi."""
+MESSAGE_MARKUP = 5
 _CHARS_PER_TOKEN = 1.3
 """The densest text measured (Japanese): no prompt has more tokens than its length over this."""
 _MEDIA_TOKENS = 5_000
@@ -47,31 +53,51 @@ def output_tokens(
     room = context_window - MARGIN
     if _upper_bound(body) + budget <= room:
         return budget
-    left = room - _estimate(body)
+    left = room - estimate_request(body)
     # where nothing is left, the server is asked all the same: it counts, this only estimates
     return min(budget, left) if left >= MARGIN else min(budget, MARGIN)
 
 
-def _upper_bound(body: dict[str, Any]) -> float:
-    characters, media = 0, 0
-    for message in body["messages"]:
-        content = message.get("content") or ""
-        for part in [content] if isinstance(content, str) else content:
-            text = part if isinstance(part, str) else part.get("text")
-            characters += len(text or "")
-            media += text is None
-        for call in message.get("tool_calls", ()):
-            characters += len(call["function"]["arguments"])
-        characters += 40 + max(
-            (len(message[key]) for key in ("reasoning", "reasoning_content") if key in message),
-            default=0,
-        )
-    if "tools" in body:
-        characters += len(json.dumps(body["tools"], ensure_ascii=False))
+def estimate_request(body: Mapping[str, Any]) -> int:
+    """Estimate the prompt tokens of a request, without a tokenizer.
+
+    Text goes by `langchain_kimi.content.tokens`, which says how good it is; a picture counts as
+    `PICTURE`, a message and a tool as their markup.
+
+    Args:
+        body: A request: `messages` and `tools`.
+    """
+    from langchain_kimi.content.tokens import estimate_tokens  # noqa: PLC0415  not at import
+
+    texts, media = _texts(body)
+    markup = MESSAGE_MARKUP * len(body["messages"])
+    return estimate_tokens("\n".join(texts)) + media * PICTURE + markup
+
+
+def _upper_bound(body: Mapping[str, Any]) -> float:
+    """More tokens than the prompt has, for next to no work."""
+    texts, media = _texts(body)
+    characters = sum(map(len, texts)) + 40 * len(body["messages"])
     return characters / _CHARS_PER_TOKEN + media * _MEDIA_TOKENS
 
 
-def _estimate(body: dict[str, Any]) -> int:
-    from langchain_kimi.context import estimate_request  # noqa: PLC0415  only near the limit
-
-    return int(estimate_request(body))
+def _texts(body: Mapping[str, Any]) -> tuple[list[str], int]:
+    """List what the model reads as text, and count the media."""
+    texts: list[str] = []
+    media = 0
+    for message in body["messages"]:
+        content = message.get("content") or ""
+        for part in [{"text": content}] if isinstance(content, str) else content:
+            if "text" in part:
+                texts.append(part["text"])
+            else:
+                media += 1
+        reasoning = message.get("reasoning_content") or message.get("reasoning")
+        if reasoning:
+            texts.append(reasoning)
+        texts += [
+            f"{call['id']}{call['function']['arguments']}" for call in message.get("tool_calls", ())
+        ]
+    if "tools" in body:
+        texts.append(json.dumps(body["tools"], ensure_ascii=False))
+    return texts, media
