@@ -1,5 +1,6 @@
 """Model, tools and prompt chosen per run from the run's context."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -22,7 +23,8 @@ class PerRun(AgentMiddleware[AgentState[Any], Any, Any]):
     """Let a graph that was compiled once take model, tools and prompt from `Runtime.context`.
 
     Each argument is a function of the context; None leaves what the agent was created with. The
-    functions are called at each step, so they should be cheap, or cache.
+    functions are called at each step, so they should be cheap, or cache; an asynchronous run
+    calls them in a thread, so they may block.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class PerRun(AgentMiddleware[AgentState[Any], Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
         """Call the run's model with the run's tools and prompt."""
-        return await handler(self._adapted(request))
+        return await handler(await asyncio.to_thread(self._adapted, request))
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]
@@ -68,7 +70,7 @@ class PerRun(AgentMiddleware[AgentState[Any], Any, Any]):
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolResult]]
     ) -> ToolResult:
         """Run one of the run's tools."""
-        return await handler(self._with_tool(request))
+        return await handler(await asyncio.to_thread(self._with_tool, request))
 
     def _adapted(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
         context = request.runtime.context

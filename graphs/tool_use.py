@@ -1,0 +1,92 @@
+"""The tool-use agent for LangGraph Server and Studio."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from langchain_core.tools import BaseTool
+
+from langchain_kimi import ChatKimi, create_tool_agent
+from langchain_kimi.agents.served import ServedToolSet, served_model, served_tools
+from langchain_kimi.endpoints import EndpointName
+from langchain_kimi.middleware import Budget, PerRun
+
+BASE = Path(__file__).resolve().parents[1]
+"""The folder whose files the agent may read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a caller may choose for a run."""
+
+    model: str | None = field(
+        default=None, metadata={"description": "Model id. Default: moonshotai/kimi-k2.6."}
+    )
+    base_url: str | None = field(
+        default=None,
+        metadata={
+            "description": "Server of your own, such as http://localhost:8000/v1. Default: what "
+            "the server's environment names, else a stand-in that is no model."
+        },
+    )
+    endpoint: EndpointName = field(
+        default="auto",
+        metadata={"description": "Whose dialect the server speaks; told from the URL by default."},
+    )
+    thinking: bool = field(
+        default=True, metadata={"description": "Whether the model thinks before it answers."}
+    )
+    system_prompt: str | None = field(
+        default=None, metadata={"description": "System prompt. Default: the agent's own."}
+    )
+    tools: tuple[ServedToolSet, ...] = field(
+        default=("files",),
+        metadata={"description": "Ready-made tool sets: files (read only), fetch (HTTP GET)."},
+    )
+    root: str = field(
+        default=".",
+        metadata={"description": "Folder for the file tools, below the server's own."},
+    )
+    allowed_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata={"description": "Hosts that fetch may reach, such as docs.python.org."},
+    )
+    max_steps: int | None = field(
+        default=50, metadata={"description": "Model calls a run may make."}
+    )
+    max_tokens: int | None = field(
+        default=None, metadata={"description": "Tokens a run may use, input and output."}
+    )
+
+
+def _model(context: Context | None) -> ChatKimi:
+    chosen = context or Context()
+    return served_model(
+        model=chosen.model,
+        base_url=chosen.base_url,
+        endpoint=chosen.endpoint,
+        thinking=chosen.thinking,
+    )
+
+
+def _tools(context: Context | None) -> Sequence[BaseTool]:
+    chosen = context or Context()
+    return served_tools(chosen.tools, base=BASE, root=chosen.root, hosts=chosen.allowed_hosts)
+
+
+def _prompt(context: Context | None) -> str | None:
+    return (context or Context()).system_prompt
+
+
+def _budget(context: Context | None) -> Budget:
+    chosen = context or Context()
+    return Budget(steps=chosen.max_steps, tokens=chosen.max_tokens)
+
+
+graph = create_tool_agent(
+    ChatKimi(),
+    middleware=[PerRun(model=_model, tools=_tools, prompt=_prompt)],
+    budget=_budget,
+    context_schema=Context,
+    name="tool_use",
+)

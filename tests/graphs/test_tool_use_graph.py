@@ -1,0 +1,160 @@
+"""The deployable tool-use graph."""
+
+import json
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from langchain_kimi.testing import call, say, think
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def ask(text: str = "Which licence is it?") -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}]}
+
+
+def test_it_imports_without_key_network_and_server() -> None:
+    code = (
+        "import socket, sys, threading\n"
+        "def refuse(*_): raise AssertionError('network')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+        "from graphs.tool_use import graph\n"
+        "assert threading.active_count() == 1, threading.enumerate()\n"
+        "assert 'langchain_kimi.testing' not in sys.modules\n"
+        "print(graph.name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, check=False, cwd=REPOSITORY, env={"PATH": ""},
+    )  # fmt: skip
+    assert (done.stdout.strip(), done.stderr) == ("tool_use", "")
+
+
+def test_langgraph_json_names_it() -> None:
+    config = json.loads((REPOSITORY / "langgraph.json").read_text())
+    for graph in config["graphs"].values():
+        path, _, name = graph["path"].partition(":")
+        assert (REPOSITORY / path).is_file()
+        assert name == "graph"
+        assert graph["description"]
+
+
+def test_every_field_of_the_context_is_described(tool_use, snapshot) -> None:
+    assert all(field.metadata["description"] for field in fields(tool_use.Context))
+    with pytest.raises(FrozenInstanceError):
+        tool_use.Context().model = "other"
+    assert tool_use.graph.get_context_jsonschema() == snapshot
+
+
+def test_the_picture(tool_use, snapshot) -> None:
+    assert tool_use.graph.get_graph().draw_mermaid() == snapshot
+
+
+@pytest.mark.parametrize("dialect", ["nvidia", "vllm", "sglang", "moonshot"])
+async def test_a_run_takes_its_choices_from_the_context(
+    tool_use, kimi_server_factory, dialect: str
+) -> None:
+    server = kimi_server_factory(dialect, models=["my/kimi"])
+    server.script(call("read_file", path="__init__.py", line_count=1), say("A package."))
+    context = {
+        "model": "my/kimi",
+        "base_url": server.base_url,
+        "endpoint": dialect,
+        "thinking": False,
+        "system_prompt": "Be brief.",
+        "tools": ["files", "fetch"],
+        "root": "langchain_kimi",
+        "allowed_hosts": ["docs.python.org"],
+    }
+    result = await tool_use.graph.ainvoke(ask(), context=context)
+    assert result["messages"][-1].text == "A package."
+    assert result["messages"][-2].content.startswith('    1  """Kimi from LangChain')
+    request = server.requests[0]
+    assert request["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert [tool["function"]["name"] for tool in request["tools"]] == [
+        "list_files",
+        "read_file",
+        "search_files",
+        "fetch_url",
+    ]
+
+
+def test_a_run_without_context_works(tool_use, kimi_server, monkeypatch) -> None:
+    monkeypatch.setenv("KIMI_BASE_URL", kimi_server.base_url)
+    kimi_server.script(think("I look."), call("read_file", path="LICENSE"), say("MIT."))
+    assert tool_use.graph.invoke(ask())["messages"][-1].text == "MIT."
+
+
+async def test_the_budget_of_the_context_ends_a_run(tool_use, kimi_server) -> None:
+    kimi_server.script(call("list_files"), call("list_files", path="docs"))
+    result = await tool_use.graph.ainvoke(
+        ask(), context={"base_url": kimi_server.base_url, "max_steps": 2}
+    )
+    assert result["messages"][-1].text.startswith("Stopped by the budget: 2 of 2 steps")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "dialect"), [("auto", "vllm"), ("nvidia", "nvidia"), ("moonshot", "moonshot")]
+)
+async def test_a_server_named_by_the_caller_never_gets_the_operators_key(
+    tool_use, kimi_server_factory, monkeypatch, endpoint: str, dialect: str
+) -> None:
+    monkeypatch.setenv("NVIDIA_API_KEY", "nvapi-operator")
+    monkeypatch.setenv("MOONSHOT_API_KEY", "sk-operator")
+    server = kimi_server_factory(dialect, api_key="not-needed")
+    server.script(say("Hello."))
+    context = {"base_url": server.base_url, "endpoint": endpoint}
+    result = await tool_use.graph.ainvoke(ask(), context=context)
+    assert result["messages"][-1].text == "Hello."
+
+
+@pytest.mark.kimi(api_key="nvapi-operator")
+async def test_the_operators_own_server_gets_it(tool_use, kimi_server, monkeypatch) -> None:
+    monkeypatch.setenv("NVIDIA_API_KEY", "nvapi-operator")
+    monkeypatch.setenv("KIMI_BASE_URL", kimi_server.base_url)
+    kimi_server.script(say("Hello."))
+    context = {"base_url": f"{kimi_server.base_url}/"}
+    result = await tool_use.graph.ainvoke(ask(), context=context)
+    assert result["messages"][-1].text == "Hello."
+
+
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        ({"tools": ["shell"]}, "shell is not served. Choose from: files, fetch"),
+        ({"tools": ["python"]}, "python is not served"),
+        ({"tools": ["fetch"]}, "No hosts are allowed"),
+        ({"root": ".."}, "lies outside the root folder"),
+        ({"root": "/etc"}, "lies outside the root folder"),
+        ({"max_steps": 0}, "allows no run"),
+    ],
+)
+async def test_what_is_not_the_callers_choice_is_refused(
+    tool_use, kimi_server, choice: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(Exception, match=reason):
+        await tool_use.graph.ainvoke(ask(), context={"base_url": kimi_server.base_url, **choice})
+    assert kimi_server.requests == []
+
+
+async def test_uploads_of_agent_chat_ui_are_taken(tool_use, kimi_server, png) -> None:
+    kimi_server.script(say("A pixel."))
+    message = {
+        "id": "1",
+        "type": "human",
+        "content": [
+            {"type": "text", "text": "What is this?"},
+            {"type": "image", "mimeType": "image/png", "data": png, "metadata": {"name": "a.png"}},
+        ],
+    }
+    result = await tool_use.graph.ainvoke(
+        {"messages": [message]}, context={"base_url": kimi_server.base_url}
+    )
+    assert result["messages"][-1].text == "A pixel."
+    parts = kimi_server.requests[0]["messages"][-1]["content"]
+    assert {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}} in parts
