@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
@@ -17,7 +18,12 @@ from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from langchain_kimi._version import __version__
 from langchain_kimi.binding import KimiBinding
 from langchain_kimi.endpoints import Endpoint, EndpointName, resolve_endpoint
-from langchain_kimi.errors import KimiAuthenticationError, KimiError
+from langchain_kimi.errors import (
+    KimiAuthenticationError,
+    KimiContextOverflowError,
+    KimiError,
+    KimiRequestTooLargeError,
+)
 from langchain_kimi.models import ModelFacts, facts_of
 from langchain_kimi.options import (
     as_timeout,
@@ -28,7 +34,8 @@ from langchain_kimi.options import (
 from langchain_kimi.transport import Timeout, Transport
 from langchain_kimi.wire import blocks
 from langchain_kimi.wire.budget import estimate_request
-from langchain_kimi.wire.reply import carries_output, read_reply
+from langchain_kimi.wire.media import without_old_media
+from langchain_kimi.wire.reply import PROVIDER, carries_output, read_reply
 from langchain_kimi.wire.request import Options, Request, build_request
 from langchain_kimi.wire.stream import StreamReader
 from langchain_kimi.wire.tool_schemas import to_kimi_tool
@@ -68,6 +75,7 @@ _CALL_OPTIONS = frozenset(
         "top_p",
     }
 )
+_TOO_LARGE = (KimiRequestTooLargeError, KimiContextOverflowError)
 _lock = threading.Lock()
 
 blocks.register()
@@ -324,7 +332,7 @@ class ChatKimi(ChatNVIDIA):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = BaseChatModel._get_ls_params(self, stop=stop, **kwargs)  # noqa: SLF001
-        params["ls_provider"] = blocks.PROVIDER
+        params["ls_provider"] = PROVIDER
         budget = kwargs.get("max_completion_tokens") or kwargs.get("max_tokens") or self.max_tokens
         if budget:
             params["ls_max_tokens"] = budget
@@ -463,7 +471,11 @@ class ChatKimi(ChatNVIDIA):
         **kwargs: Any,
     ) -> ChatResult:
         request = self._request(messages, stop, stream=False, kwargs=kwargs)
-        reply = self.transport.post(ROUTE, request.body, headers=request.headers)
+        try:
+            reply = self.transport.post(ROUTE, request.body, headers=request.headers)
+        except _TOO_LARGE as error:
+            request = _smaller(request, error)
+            reply = self.transport.post(ROUTE, request.body, headers=request.headers)
         return self._result(reply.data, reply.request_id, request)
 
     async def _agenerate(
@@ -474,7 +486,11 @@ class ChatKimi(ChatNVIDIA):
         **kwargs: Any,
     ) -> ChatResult:
         request = self._request(messages, stop, stream=False, kwargs=kwargs)
-        reply = await self.transport.apost(ROUTE, request.body, headers=request.headers)
+        try:
+            reply = await self.transport.apost(ROUTE, request.body, headers=request.headers)
+        except _TOO_LARGE as error:
+            request = _smaller(request, error)
+            reply = await self.transport.apost(ROUTE, request.body, headers=request.headers)
         return self._result(reply.data, reply.request_id, request)
 
     def _result(
@@ -502,6 +518,14 @@ class ChatKimi(ChatNVIDIA):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         request = self._request(messages, stop, stream=True, kwargs=kwargs)
+        try:
+            yield from self._chunks(request, run_manager)
+        except _TOO_LARGE as error:  # refused before the first token
+            yield from self._chunks(_smaller(request, error), run_manager)
+
+    def _chunks(
+        self, request: Request, run_manager: CallbackManagerForLLMRun | None
+    ) -> Iterator[ChatGenerationChunk]:
         reader = self._reader(request)
         events = self.transport.stream(
             ROUTE, request.body, headers=request.headers, is_output=carries_output
@@ -528,6 +552,16 @@ class ChatKimi(ChatNVIDIA):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         request = self._request(messages, stop, stream=True, kwargs=kwargs)
+        try:
+            async for chunk in self._achunks(request, run_manager):
+                yield chunk
+        except _TOO_LARGE as error:  # refused before the first token
+            async for chunk in self._achunks(_smaller(request, error), run_manager):
+                yield chunk
+
+    async def _achunks(
+        self, request: Request, run_manager: AsyncCallbackManagerForLLMRun | None
+    ) -> AsyncIterator[ChatGenerationChunk]:
         reader = self._reader(request)
         events = self.transport.astream(
             ROUTE, request.body, headers=request.headers, is_output=carries_output
@@ -684,3 +718,12 @@ class ChatKimi(ChatNVIDIA):
         """Close all connections; the next call opens new ones."""
         if self._transport is not None:
             await self._transport.aclose()
+
+
+def _smaller(request: Request, error: KimiError) -> Request:
+    """Return the request with its older media told instead of shown, or raise the refusal."""
+    body = without_old_media(request.body)
+    if body is None:
+        raise error
+    logger.warning("the request was too large; its older pictures are sent as text stubs")
+    return replace(request, body=body)
