@@ -2,13 +2,21 @@
 
 import json
 import re
+from pathlib import Path
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from langchain_kimi.testing.request import ChatRequest
+from langchain_kimi.testing.script import Call
+from langchain_kimi.testing.standin import stand_in_turn
 
 from .client import chat, tool
 from .pictures import data_url, picture_message, png
 
+CASES = Path(__file__).parents[3] / "shared" / "data" / "walle"
 NAME = "Stand-in (no model)"
 STRING = {"type": "string"}
 INTEGER = {"type": "integer"}
@@ -390,6 +398,37 @@ def test_it_fills_the_schema_of_the_answer(kimi_server_factory, dialect):
 
     assert (value["name"], value["age"], value["city"]) == ("Ada Lovelace", 36, "London")
     assert value["mood"] == "bad"
+
+
+def test_it_fills_every_schema_that_kimi_takes():
+    files = sorted(CASES.glob("*/valid.jsonl"))
+    if not files:
+        pytest.skip("Moonshot's schema cases are not on this machine")
+    schemas = [json.loads(line) for file in files for line in file.read_text().splitlines() if line]
+    for schema in schemas:
+        if schema.get("minLength", 0) > 10_000:
+            continue  # nobody wants a string of a billion characters
+        wanted = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+        body = {"messages": [{"role": "user", "content": "Ada is 3"}], "response_format": wanted}
+
+        filled = json.loads(stand_in_turn(ChatRequest(body)).parts[-1].text)
+
+        jsonschema.Draft202012Validator(schema).validate(filled)
+
+
+@given(text=st.text(max_size=200), result=st.text(max_size=200))
+def test_any_text_gets_an_answer(text, result):
+    call_made = {"id": "a", "function": {"name": "read_file", "arguments": text}}
+    messages = [
+        {"role": "user", "content": text},
+        {"role": "assistant", "tool_calls": [call_made]},
+        {"role": "tool", "tool_call_id": "a", "content": result},
+    ]
+
+    turn = stand_in_turn(ChatRequest({"messages": messages, "tools": FILE_TOOLS}))
+
+    last = turn.parts[-1]
+    assert isinstance(last, Call) or last.text.startswith(NAME)
 
 
 def test_what_it_must_make_up_names_it(kimi_server):

@@ -8,7 +8,13 @@ from collections import Counter
 from dataclasses import dataclass
 
 from langchain_kimi.testing.standin.situation import Result, Situation
-from langchain_kimi.testing.standin.vocabulary import ACTIONS, ASKS_A_NUMBER, LOOK_UP, SYNONYMS
+from langchain_kimi.testing.standin.vocabulary import (
+    ACTIONS,
+    ASKS_A_NUMBER,
+    LOOK_UP,
+    OVERVIEW,
+    SYNONYMS,
+)
 from langchain_kimi.testing.standin.words import (
     NUMBER,
     files,
@@ -29,6 +35,7 @@ MAX_LINE = 400
 ALIKE = tuple(frozenset(stem(word) for word in group) for group in SYNONYMS)
 LOOKING_UP = frozenset(stem(word) for word in LOOK_UP)
 TO_FIND = frozenset(stem(word) for word in ACTIONS["search"])
+ABOUT_ALL = frozenset(stem(word) for word in OVERVIEW)
 NUMBER_WORDS = frozenset(stem(word) for word in ASKS_A_NUMBER)
 
 
@@ -44,6 +51,8 @@ def quote(result: Result, situation: Situation) -> Quote:
     """Find the lines of a result that answer the question best."""
     wanted = situation.keywords
     lines = [line.strip() for line in result.text.splitlines() if line.strip()]
+    if wanted <= ABOUT_ALL and "readme" in result.call.lower():
+        return Quote([line for line in lines if stems(line)][:MAX_LINES], 1.0)
     in_line = [stems(line) for line in lines]
     frequency = Counter(word for found in in_line for word in found)
     exact = _named_exactly(situation.question)
@@ -72,12 +81,15 @@ def quote(result: Result, situation: Situation) -> Quote:
 
 def settles(result: Result, situation: Situation) -> bool:
     """Tell whether a result settles the question, as far as words can tell."""
+    asked = {stem(word) for word in words(situation.question)}
+    about = stems(result.name)
+    if result.is_empty:
+        return any(stem(word) in asked for word in words(result.name)[:1])
     if result.failed:
         return False
     if quote(result, situation).coverage >= ENOUGH:
         return True
-    asked = {stem(word) for word in words(situation.question)}
-    if stems(result.name) & asked or (stems(result.name) & LOOKING_UP and asked & TO_FIND):
+    if about & asked or (about & LOOKING_UP and asked & TO_FIND):
         return True
     return len(result.text) <= SHORT and not files(result.text)
 

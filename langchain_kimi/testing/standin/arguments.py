@@ -9,9 +9,10 @@ from enum import IntEnum
 from typing import Any
 
 from langchain_kimi.testing.standin import words as take
-from langchain_kimi.testing.standin.vocabulary import FOLDER_TOOLS, PURPOSES
+from langchain_kimi.testing.standin.vocabulary import FOLDER_TOOLS, PURPOSES, TOO_COMMON
 from langchain_kimi.testing.standin.words import stem, stems
 
+NOT_WORTH_A_SEARCH = frozenset(stem(word) for word in TOO_COMMON)
 MAX_DEPTH = 16
 OPTIONAL_DEPTH = 3
 MAX_PADDING = 10_000
@@ -202,9 +203,9 @@ class Filler:
         if self.made_up is not None:
             return Filled(self.made_up(name), Evidence.NONE)
         telling = take.keywords(self.text)
-        if purpose in ("pattern", "query") and telling:
-            chosen = max(telling, key=len) if purpose == "pattern" else " ".join(telling[:6])
-            return Filled(chosen, Evidence.WEAK)
+        searched = [word for word in telling if stem(word) not in NOT_WORTH_A_SEARCH]
+        if purpose in ("pattern", "query"):
+            return Filled(_search_words(searched, purpose), Evidence.WEAK) if searched else None
         if purpose == "any" and self.text.strip():
             return Filled(" ".join(telling) or self.text.strip(), Evidence.NONE)
         return None
@@ -285,6 +286,18 @@ def _some_number(schema: Schema, *, whole: bool) -> float | int:
 
 def _no_files(found: list[str]) -> list[str]:
     return [text for text in found if not take.FILE.fullmatch(text)]
+
+
+def _search_words(words: list[str], purpose: str) -> str:
+    """Join words for a search engine, or the three longest as a regular expression."""
+    if purpose == "query":
+        return " ".join(words[:6])
+    longest = sorted(words, key=len, reverse=True)[:3]
+    return "|".join(_singular(word) for word in words if word in longest)
+
+
+def _singular(word: str) -> str:
+    return word if word.endswith(("ss", "ies", "us", "is")) else word.removesuffix("s")
 
 
 def _fits(text: str, schema: Schema) -> bool:

@@ -190,9 +190,9 @@ def _word_score(tool: Tool, situation: Situation) -> float:
 
 
 def _evidence_score(tool: Tool, evidence: Evidence) -> float:
-    if not tool.properties:
-        return 0.0
-    return {Evidence.STRONG: 3.0, Evidence.WEAK: 0.5, Evidence.NONE: -1.5}[evidence]
+    """Weigh how well the arguments are supported; a tool that needs none loses nothing."""
+    score = {Evidence.STRONG: 3.0, Evidence.WEAK: 0.5, Evidence.NONE: -1.5}[evidence]
+    return score if tool.parameters.get("required") else max(0.0, score)
 
 
 def _action_stems(word: str) -> set[str]:

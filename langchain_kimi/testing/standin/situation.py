@@ -13,11 +13,11 @@ from langchain_kimi.testing.images import picture_size
 from langchain_kimi.testing.request import ChatRequest
 from langchain_kimi.testing.standin.words import files, stems
 
-FAILED = re.compile(
-    r"\W*(?:\w*(?:error|exception)\b|traceback|no\b|not found|nothing|permission denied|cannot|"
-    r"failed)",
+WRONG = re.compile(
+    r"\W*(?:\w*(?:error|exception)\b|traceback|not found|permission denied|cannot|failed)",
     re.IGNORECASE,
 )
+NOTHING = re.compile(r"\W*(?:no|none|nothing|empty)\b|\s*$", re.IGNORECASE)
 ASKS = re.compile(r"\?|\b(?:how|what|when|where|which|who|why)\b", re.IGNORECASE)
 
 
@@ -30,9 +30,14 @@ class Result:
     text: str
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the result reads like nothing was found."""
+        return NOTHING.match(self.text) is not None
+
+    @property
     def failed(self) -> bool:
-        """Whether the result reads like an error or holds nothing."""
-        return not self.text.strip() or FAILED.match(self.text) is not None
+        """Whether the result reads like an error, or holds nothing."""
+        return self.is_empty or WRONG.match(self.text) is not None
 
     @property
     def call(self) -> str:

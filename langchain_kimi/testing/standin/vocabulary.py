@@ -66,6 +66,13 @@ LOOK_UP = _words(
 )
 """Words in the names of tools that search, the last resort for a question."""
 
+TOO_COMMON = _words(
+    """
+    file files folder folders directory directories path list search many much there
+    """
+)
+"""Words not worth a search."""
+
 FOLDER_TOOLS = _words(
     """
     list ls tree dir glob search grep find
