@@ -48,6 +48,7 @@ Part                       What it does
 `gone`                     410
 `rate_limited`             429; ``rate_limited(2)`` and ``rate_limited(datetime)`` say when
 `out_of_quota`             429 that no waiting mends
+`content_filtered`         400 of a content filter
 `server_error`             5xx; ``html=True`` for a proxy's page
 `drop`                     the connection closes without a reply
 =========================  ====================================================================
@@ -95,6 +96,7 @@ every turn.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from langchain_kimi.testing.callfaults import (
@@ -113,6 +115,7 @@ from langchain_kimi.testing.faults import (
     accepted,
     chunked,
     comment,
+    content_filtered,
     cut,
     drop,
     end_early,
@@ -134,19 +137,24 @@ from langchain_kimi.testing.faults import (
     slow_first_token,
     unauthorized,
 )
-from langchain_kimi.testing.script import call, call_with_id, say, say_json, think, turn
+from langchain_kimi.testing.script import Part, Turn, call, call_with_id, say, say_json, think, turn
 
 if TYPE_CHECKING:
+    from langchain_kimi.testing.record import Exchange
     from langchain_kimi.testing.server import KimiServer
 
 __all__ = [
+    "Exchange",
     "KimiServer",
+    "Part",
+    "Turn",
     "accepted",
     "broken_arguments",
     "call",
     "call_with_id",
     "chunked",
     "comment",
+    "content_filtered",
     "cut",
     "dict_arguments",
     "drop",
@@ -184,10 +192,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load the server, and aiohttp with it, when it is asked for."""
-    if name == "KimiServer":
-        from langchain_kimi.testing.server import KimiServer  # noqa: PLC0415 - brings in aiohttp
-
-        return KimiServer
+    """Load what brings in aiohttp when it is asked for."""
+    module = {"Exchange": "record", "KimiServer": "server"}.get(name)
+    if module is not None:
+        return getattr(import_module(f"{__name__}.{module}"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

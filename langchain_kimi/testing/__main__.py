@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         models=options.model,
         tokens_per_second=options.tokens_per_second,
         seed=options.seed,
+        record=False,
     )
     with server:
         sys.stdout.write(f"Stand-in (no model) speaking {server.dialect} on {server.base_url}\n")

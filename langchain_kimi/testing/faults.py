@@ -195,6 +195,12 @@ def out_of_quota() -> ErrorReply:
     return error(429, kind="exceeded_current_quota_error")
 
 
+def content_filtered() -> ErrorReply:
+    """400: the request or the answer was considered high risk."""
+    message = "The request was rejected because it was considered high risk"
+    return error(400, message, kind="content_filter")
+
+
 def server_error(status: int = 500, *, html: bool = False) -> ErrorReply:
     """5xx, as JSON or as a proxy's HTML page."""
     if not html:

@@ -2,8 +2,8 @@
 
 After MoonshotAI/walle's documentation: every subschema has a type, references stay inside
 the document, `oneOf` and its kin are refused, and sizes are limited. Annotations that are
-only undocumented there (``format``, ``examples``, …) pass, as they do for Moonshot's own
-clients, which do not strip them.
+only undocumented there (``format``, ``examples``, ``default`` beside ``anyOf``, …) pass, as
+they do for Moonshot's own clients, which do not strip them.
 """
 
 from __future__ import annotations

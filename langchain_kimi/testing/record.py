@@ -39,7 +39,8 @@ class Exchange:
 class Recorder:
     """Keeps the exchanges; safe to read from any thread while the server runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool = True) -> None:
+        self._keep = keep
         self._lock = threading.Lock()
         self._exchanges: list[Exchange] = []
         self._in_flight = 0
@@ -56,7 +57,8 @@ class Recorder:
             peer=tuple(peer[:2]) if peer else ("", 0),
         )
         with self._lock:
-            self._exchanges.append(exchange)
+            if self._keep:
+                self._exchanges.append(exchange)
             self._in_flight += 1
             self._peak = max(self._peak, self._in_flight)
         return exchange

@@ -32,6 +32,26 @@ class KimiServer:
             server.script(think("Look it up."), call("get_weather", city="Paris"), say("Sun."))
             ...  # a client of server.base_url
             assert server.requests[0]["model"] == "moonshotai/kimi-k2.6"
+
+    Args:
+        dialect: ``nvidia``, ``vllm``, ``sglang`` or ``moonshot``.
+        host: The address to listen on.
+        port: The port; 0 takes a free one.
+        api_key: The key that clients must send; None asks for none.
+        models: The model ids served; None takes the dialect's own.
+        retired_models: Ids that are listed but answer 404, as on NVIDIA.
+        context_window: The context in tokens.
+        tokens_per_second: The pace of replies; None is instant.
+        chunk_chars: The size of the pieces of a stream; None sends each text whole.
+        seed: Makes ids and times repeatable.
+        faults: Faults that every turn has.
+        accepts: More top-level request fields that the nvidia dialect takes.
+        parallel_tool_calls: Whether the nvidia dialect takes parallel tool calls.
+        record: Whether to keep what was asked; turn it off to serve for long.
+        ssl_context: Serve TLS with this context.
+
+    Raises:
+        ValueError: For an unknown dialect.
     """
 
     def __init__(
@@ -50,33 +70,13 @@ class KimiServer:
         faults: Iterable[Part] = (),
         accepts: Iterable[str] = (),
         parallel_tool_calls: bool = False,
+        record: bool = True,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        """Set the server up; it starts with ``with`` or `start`.
-
-        Args:
-            dialect: ``nvidia``, ``vllm``, ``sglang`` or ``moonshot``.
-            host: The address to listen on.
-            port: The port; 0 takes a free one.
-            api_key: The key that clients must send; None asks for none.
-            models: The model ids served; None takes the dialect's own.
-            retired_models: Ids that are listed but answer 404, as on NVIDIA.
-            context_window: The context in tokens.
-            tokens_per_second: The pace of replies; None is instant.
-            chunk_chars: The size of the pieces of a stream; None sends each text whole.
-            seed: Makes ids and times repeatable.
-            faults: Faults that every turn has.
-            accepts: More top-level request fields that the nvidia dialect takes.
-            parallel_tool_calls: Whether the nvidia dialect takes parallel tool calls.
-            ssl_context: Serve TLS with this context.
-
-        Raises:
-            ValueError: For an unknown dialect.
-        """
         if dialect not in DIALECTS:
             msg = f"Unknown dialect {dialect!r}; choose one of {', '.join(sorted(DIALECTS))}."
             raise ValueError(msg)
-        self.dialect: str = dialect
+        self.dialect: DialectName = dialect
         self.host = host
         self.port = port
         self.settings = Settings(
@@ -93,7 +93,7 @@ class KimiServer:
         )
         self._ssl_context = ssl_context
         self._director = Director(seed)
-        self._recorder = Recorder()
+        self._recorder = Recorder(keep=record)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None

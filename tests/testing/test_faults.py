@@ -12,6 +12,7 @@ from langchain_kimi.testing import (
     accepted,
     chunked,
     comment,
+    content_filtered,
     cut,
     drop,
     end_early,
@@ -127,6 +128,25 @@ def test_quota_and_rate_are_told_apart(kimi_server):
 
     assert chat(kimi_server).json["error"]["type"] == "exceeded_current_quota_error"
     assert chat(kimi_server).json["error"]["type"] == "rate_limit_reached_error"
+
+
+@pytest.mark.kimi(dialect="moonshot")
+def test_a_content_filter(kimi_server):
+    kimi_server.script(content_filtered(), say("a"), finish("content_filter"))
+
+    assert chat(kimi_server).json["error"]["type"] == "content_filter"
+    assert chat(kimi_server).json["choices"][0]["finish_reason"] == "content_filter"
+
+
+@every_dialect
+@pytest.mark.parametrize("status", [413, 504])
+def test_errors_without_words_of_their_own(kimi_server_factory, dialect, status):
+    server = kimi_server_factory(dialect)
+    server.script(error(status, "why"))
+
+    answer = chat(server)
+
+    assert (answer.status, answer.error) == (status, "why")
 
 
 def test_retry_after_in_seconds_and_as_a_date(kimi_server):

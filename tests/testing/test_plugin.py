@@ -1,11 +1,13 @@
 """The pytest plugin, the command line, and what importing costs."""
 
+import re
 import subprocess
 import sys
 import urllib.request
 
 import pytest
 
+from langchain_kimi import testing
 from langchain_kimi.testing.__main__ import main, parser
 
 
@@ -46,6 +48,18 @@ def test_the_package_offers_what_it_lists():
     code = "from langchain_kimi.testing import *; print(KimiServer.__name__, say('a').text)"
 
     assert python(code) == "KimiServer a"
+
+
+def test_the_package_documents_what_it_offers():
+    types = {"Exchange", "Part", "Turn"}
+    undocumented = [
+        name
+        for name in set(testing.__all__) - types
+        if not re.search(rf"\b{name}\b", testing.__doc__)
+    ]
+
+    assert undocumented == []
+    assert all(getattr(testing, name).__doc__ for name in testing.__all__)
 
 
 def test_unknown_names_are_reported():

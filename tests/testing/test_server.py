@@ -86,6 +86,12 @@ def test_clear_forgets_script_and_records(kimi_server):
     assert chat(kimi_server).json["system_fingerprint"] == "stand-in (no model)"
 
 
+@pytest.mark.kimi(record=False)
+def test_a_server_may_keep_no_records(kimi_server):
+    assert chat(kimi_server).status == 200
+    assert kimi_server.exchanges == []
+
+
 def test_connections_are_counted(kimi_server):
     connection = http.client.HTTPConnection(kimi_server.host, kimi_server.port, timeout=TIMEOUT)
     for _ in range(3):

@@ -47,7 +47,7 @@ class Moonshot(Dialect):
 
     def error_body(self, refusal: Refusal) -> ErrorBody:
         """``{"error": {message, type}}``."""
-        kind, message = ERRORS.get(refusal.status, ERRORS[500])
+        kind, message = ERRORS.get(refusal.status, ERRORS[500 if refusal.status >= 500 else 400])
         if refusal.kind == "exceeded_current_quota_error":
             message = QUOTA
         fields = {"message": refusal.message or message, "type": refusal.kind or kind}

@@ -58,7 +58,9 @@ class Vllm(Dialect):
         """``{"error": {message, type, param, code}}``; 401 has a bare string."""
         if refusal.status == 401:
             return ErrorBody(dumps({"error": "Unauthorized"}), {})
-        kind = refusal.kind or KINDS.get(refusal.status, KINDS[500])
+        kind = refusal.kind or KINDS.get(
+            refusal.status, KINDS[500 if refusal.status >= 500 else 400]
+        )
         fields = {
             "message": refusal.message or HTTPStatus(refusal.status).phrase,
             "type": kind,
