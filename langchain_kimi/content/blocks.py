@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from langchain_kimi.content.sniff import HEAD, sniff
 
-__all__ = ["Kind", "Media", "read_media_block"]
+__all__ = ["Kind", "Media", "is_pinned", "read_media_block"]
 
 Kind = Literal["image", "video", "audio", "file", "text"]
 
@@ -96,6 +96,16 @@ def read_media_block(block: Mapping[str, Any]) -> Media | None:
     if declared is None and isinstance(media_format, str):
         declared = f"{kind}/{media_format}"
     return _typed(kind, declared, found, _name(block, body))
+
+
+def is_pinned(block: Any) -> bool:
+    """Tell whether a block is to stay when a conversation is shortened.
+
+    Args:
+        block: A content block; `image(..., pinned=True)` marks one under `extras`.
+    """
+    extras = block.get("extras") if isinstance(block, Mapping) else None
+    return isinstance(extras, Mapping) and bool(extras.get("pinned"))
 
 
 def _body(block: Mapping[str, Any]) -> Mapping[str, Any]:
