@@ -117,11 +117,11 @@ def trim(
     """Leave out the oldest of a conversation until it fits.
 
     Whole turns go first, then, within the last turn, the oldest exchanges of a call and its
-    results. Always kept are system messages, pinned messages and media with the question and the
-    answer of their turn (`image(..., pinned=True)`, or `additional_kwargs={"pinned": True}`), the
-    last request and the last exchange, with their reasoning. A tool call never loses its results, nor results their
-    call. Where even what is kept is too long, it is returned all the same: `stub_media` or
-    summarising may help.
+    results. Always kept are system messages, pinned messages and media (`image(..., pinned=True)`,
+    or `additional_kwargs={"pinned": True}`) with the question and the answer of their turn, the
+    last request and the last exchange, with their reasoning. A tool call never loses its results,
+    nor results their call. Where even what is kept is too long, it is returned all the same:
+    `stub_media` or summarising may help.
 
     Args:
         messages: The conversation; left untouched.

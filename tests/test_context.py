@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import itertools
 import json
 import random
 import statistics
@@ -69,7 +70,7 @@ def test_the_estimate_is_close_on_samples_of_every_kind() -> None:
     for sample in samples():
         error = abs(estimate_tokens(sample["text"]) - sample["tokens"]) / sample["tokens"]
         errors.setdefault(sample["kind"], []).append(error)
-    assert statistics.median(sum(errors.values(), [])) < 0.025
+    assert statistics.median(itertools.chain(*errors.values())) < 0.025
     assert {kind: median for kind, found in errors.items()
             if (median := statistics.median(found)) > 0.05} == {}  # fmt: skip
 
@@ -167,7 +168,10 @@ def test_reasoning_counts_while_it_is_sent() -> None:
 
 
 def test_reasoning_in_a_block_is_counted_once() -> None:
-    block = [{"type": "reasoning", "reasoning": "Hm, " * 50}, {"type": "text", "text": "ok"}]
+    block: list[str | dict[Any, Any]] = [
+        {"type": "reasoning", "reasoning": "Hm, " * 50},
+        {"type": "text", "text": "ok"},
+    ]
     calls = [{"name": "look", "args": {}, "id": "functions.look:0"}]
     alone = AIMessage(block, tool_calls=calls)
     both = AIMessage(block, tool_calls=calls, additional_kwargs={"reasoning_content": "Hm, " * 50})
@@ -299,6 +303,7 @@ def test_calls_and_results_stay_paired(seed: int, share: float) -> None:
             made = HumanMessage if kind == "human" else AIMessage
             pinned = {"pinned": True} if chance.random() < 0.1 else {}
             messages.append(made("w " * chance.randint(1, 200), additional_kwargs=pinned))
+    messages = [m.model_copy(update={"id": str(at)}) for at, m in enumerate(messages)]
     limit = max(1, int(share * estimate_messages(messages)))
     kept = trim(messages, limit)
     assert [message for message in messages if message in kept] == kept
