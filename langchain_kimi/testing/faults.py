@@ -85,6 +85,11 @@ class Raw(Part):
 
 
 @dataclass(frozen=True)
+class Malformed(Part):
+    """An event, or a whole body, whose JSON is cut."""
+
+
+@dataclass(frozen=True)
 class ErrorEvent(Part):
     """An ``{"error": …}`` event in a stream that began with status 200."""
 
@@ -244,9 +249,9 @@ def raw(data: bytes | str) -> Raw:
     return Raw(data.encode() if isinstance(data, str) else data)
 
 
-def malformed_chunk() -> Raw:
-    """Write an event whose data is cut JSON."""
-    return Raw(b'data: {"id":"chatcmpl-broken","choices":[{"index":0,"delta":{"content":"\n\n')
+def malformed_chunk() -> Malformed:
+    """Write an event whose data is cut JSON; a reply that is no stream is cut JSON itself."""
+    return Malformed()
 
 
 def error_event(message: str = "Internal server error") -> ErrorEvent:

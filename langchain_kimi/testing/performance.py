@@ -18,6 +18,7 @@ from langchain_kimi.testing.wire import BodyWriter, cut_of, sse_frame
 
 P = TypeVar("P", bound=Part)
 DONE = "[DONE]"
+MALFORMED = '{"id":"chatcmpl-broken","choices":[{"index":0,"delta":{"content":"'
 
 
 def part_of(parts: Sequence[Part], kind: type[P]) -> P | None:
@@ -52,6 +53,8 @@ class Performance:
             if isinstance(part, faults.Pause):
                 await self.silence(part.seconds)
         body = dumps(self._dialect.completion(reply)).encode("utf-8", "surrogatepass")
+        if part_of(parts, faults.Malformed):
+            body = body[: len(body) // 2]
         response = web.StreamResponse(headers=headers)
         response.content_type = "application/json"
         response.content_length = len(body)
@@ -99,6 +102,8 @@ class Performance:
             await self.silence(part.seconds)
         elif isinstance(part, faults.Raw):
             await writer.write(part.data)
+        elif isinstance(part, faults.Malformed):
+            await writer.event(sse_frame(MALFORMED, framing))
         elif isinstance(part, faults.ErrorEvent):
             await writer.event(sse_frame(self._dialect.error_event(part.message), framing))
             await writer.event(sse_frame(DONE, framing))

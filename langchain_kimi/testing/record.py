@@ -23,7 +23,7 @@ class Exchange:
         headers: The request headers, names in lower case, secrets hidden.
         body: The JSON body, or the raw bytes when it is no JSON; None without a body.
         peer: The client's address and port: one for each connection.
-        status: The status of the reply; None before there is one.
+        status: The status of the reply; None until it is complete, and when it was cut.
         outcome: ``running``, ``finished``, ``cut`` (by a fault) or ``client_left``.
     """
 

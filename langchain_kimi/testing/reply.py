@@ -12,7 +12,14 @@ from langchain_kimi.testing.request import ChatRequest
 from langchain_kimi.testing.script import Call, Part, Say, Think
 from langchain_kimi.testing.tokens import BYTES_PER_TOKEN, text_tokens
 
-EVENTS = (faults.Pause, faults.Raw, faults.ErrorEvent, faults.Cut, faults.EndEarly)
+EVENTS = (
+    faults.Pause,
+    faults.Raw,
+    faults.Malformed,
+    faults.ErrorEvent,
+    faults.Cut,
+    faults.EndEarly,
+)
 
 
 @dataclass(frozen=True)

@@ -349,6 +349,16 @@ def test_malformed_json_in_a_stream(kimi_server):
     assert lines[-1] == b"data: [DONE]"
 
 
+def test_malformed_json_without_a_stream(kimi_server):
+    kimi_server.script(say("a"), malformed_chunk())
+
+    answer = chat(kimi_server)
+
+    assert answer.status == 200
+    with pytest.raises(ValueError, match="Unterminated|Expecting"):
+        json.loads(answer.body)
+
+
 def test_comments_and_bytes_of_ones_own(kimi_server):
     kimi_server.script(turn(comment("ping {"), say("a"), raw("event: x\nid: 1\n\n")))
 

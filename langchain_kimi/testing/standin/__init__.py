@@ -8,7 +8,7 @@ words. It stops after a few rounds and never makes the same call twice.
 from __future__ import annotations
 
 from langchain_kimi.testing.request import ChatRequest
-from langchain_kimi.testing.script import Call, Turn, call, say, say_json, think, turn
+from langchain_kimi.testing.script import Call, Turn, say, say_json, think, turn
 from langchain_kimi.testing.standin.answer import NAME, answer_text, settles, thoughts
 from langchain_kimi.testing.standin.arguments import Evidence
 from langchain_kimi.testing.standin.choice import Candidate, candidates
@@ -33,7 +33,7 @@ def stand_in_turn(request: ChatRequest, *, parallel: bool = True) -> Turn:
     chosen = _calls(situation, parallel=parallel)
     if chosen:
         reason = f"{thoughts(situation)} {chosen[0].name} fits."
-        return turn(think(reason), *(call(c.name, c.arguments) for c in chosen))
+        return turn(think(reason), *chosen)
     schema = wanted_schema(situation)
     if schema is not None:
         answer = say_json(instance(schema, situation))
@@ -74,4 +74,4 @@ def _report_first(found: list[Candidate], *, settled: bool) -> list[Candidate]:
 
     Those are made of classes (``Answer``, ``ContactInfo``), so their names are capitalised.
     """
-    return sorted(found, key=lambda c: c.name[:1].isupper() != settled) if settled else found
+    return sorted(found, key=lambda c: not c.name[:1].isupper()) if settled else found

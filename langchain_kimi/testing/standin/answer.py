@@ -7,16 +7,17 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from langchain_kimi.testing.standin.situation import Result, Situation
-from langchain_kimi.testing.standin.vocabulary import (
-    ACTIONS,
-    ASKS_A_NUMBER,
-    LOOK_UP,
-    OVERVIEW,
-    SYNONYMS,
+from langchain_kimi.testing.standin.signs import (
+    ABOUT_ALL,
+    ASKING_A_NUMBER,
+    LOOKING_UP,
+    TO_FIND,
+    alike,
 )
+from langchain_kimi.testing.standin.situation import Result, Situation
 from langchain_kimi.testing.standin.words import (
     NUMBER,
+    all_stems,
     files,
     identifiers,
     keywords,
@@ -32,11 +33,7 @@ SHORT = 300
 MAX_RESULTS = 4
 ENOUGH = 0.5
 MAX_LINE = 400
-ALIKE = tuple(frozenset(stem(word) for word in group) for group in SYNONYMS)
-LOOKING_UP = frozenset(stem(word) for word in LOOK_UP)
-TO_FIND = frozenset(stem(word) for word in ACTIONS["search"])
-ABOUT_ALL = frozenset(stem(word) for word in OVERVIEW)
-NUMBER_WORDS = frozenset(stem(word) for word in ASKS_A_NUMBER)
+CLOSE = 0.75
 
 
 @dataclass(frozen=True)
@@ -49,39 +46,42 @@ class Quote:
 
 def quote(result: Result, situation: Situation) -> Quote:
     """Find the lines of a result that answer the question best."""
-    wanted = situation.keywords
-    lines = [line.strip() for line in result.text.splitlines() if line.strip()]
+    wanted, lines = situation.keywords, result.lines
     if wanted <= ABOUT_ALL and "readme" in result.call.lower():
         return Quote([line for line in lines if stems(line)][:MAX_LINES], 1.0)
+    scores = _line_scores(lines, situation)
+    best = max(scores, default=0.0)
+    if best <= 0:
+        return Quote(lines[:MAX_LINES], 0.0)
+    top = sorted(range(len(lines)), key=lambda number: (-scores[number], number))[:MAX_LINES]
+    kept = [lines[number] for number in sorted(top) if scores[number] >= CLOSE * best]
+    met = set().union(*map(stems, kept))
+    return Quote(kept, sum(bool(alike(word) & met) for word in wanted) / max(1, len(wanted)))
+
+
+def _line_scores(lines: list[str], situation: Situation) -> list[float]:
+    """Score lines by the question's words in them; rare words and exact names count most."""
+    wanted = [alike(word) for word in situation.keywords]
     in_line = [stems(line) for line in lines]
     frequency = Counter(word for found in in_line for word in found)
     exact = _named_exactly(situation.question)
-    asks_number = bool(wanted & NUMBER_WORDS)
+    asks_a_number = bool(situation.keywords & ASKING_A_NUMBER)
+    scores = []
+    for line, found in zip(lines, in_line, strict=True):
+        met = (max((_weight(frequency[w]) for w in group & found), default=0) for group in wanted)
+        score = sum(met) + sum(named.search(line) is not None for named in exact)
+        has_number = asks_a_number and NUMBER.search(_digits(line)) is not None
+        scores.append(score + 0.3 if score and has_number else score)
+    return scores
 
-    def score(number: int) -> float:
-        met = sum(
-            max(
-                (1 / (1 + math.log(frequency[s])) for s in _alike(word) & in_line[number]),
-                default=0.0,
-            )
-            for word in wanted
-        )
-        met += sum(named.search(lines[number]) is not None for named in exact)
-        return met + (0.3 if met and asks_number and NUMBER.search(_digits(lines[number])) else 0)
 
-    scores = {number: score(number) for number in range(len(lines))}
-    best = max(scores.values(), default=0.0)
-    if best <= 0:
-        return Quote(lines[:MAX_LINES], 0.0)
-    top = sorted(scores, key=lambda n: (-scores[n], n))[:MAX_LINES]
-    kept = sorted(number for number in top if scores[number] >= 0.75 * best)
-    met = {word for word in wanted for number in kept if _alike(word) & in_line[number]}
-    return Quote([lines[number] for number in kept], len(met) / max(1, len(wanted)))
+def _weight(frequency: int) -> float:
+    return 1 / (1 + math.log(frequency))
 
 
 def settles(result: Result, situation: Situation) -> bool:
     """Tell whether a result settles the question, as far as words can tell."""
-    asked = {stem(word) for word in words(situation.question)}
+    asked = all_stems(situation.question)
     about = stems(result.name)
     if result.is_empty:
         return any(stem(word) in asked for word in words(result.name)[:1])
@@ -155,10 +155,6 @@ def _named_exactly(question: str) -> list[re.Pattern[str]]:
     matches = [rf"(?<!\w){name}(?!\w)" for name in spelled]
     matches += [rf"(?:class|def|function|const|let|type)\s+{name}(?!\w)" for name in spelled]
     return [re.compile(match) for match in matches]
-
-
-def _alike(word: str) -> set[str]:
-    return {word}.union(*(group for group in ALIKE if word in group))
 
 
 def _digits(line: str) -> str:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from langchain_kimi.testing.standin import words as take
-from langchain_kimi.testing.standin.vocabulary import FOLDER_TOOLS, PURPOSES, TOO_COMMON
-from langchain_kimi.testing.standin.words import stem, stems
+from langchain_kimi.testing.standin.strings import (
+    find_strings,
+    fit,
+    fits,
+    purpose_of,
+    search_words,
+)
+from langchain_kimi.testing.standin.vocabulary import FOLDER_TOOLS
+from langchain_kimi.testing.standin.words import (
+    ADDRESS,
+    FILE,
+    keywords,
+    numbers,
+    stem,
+    stems,
+    words,
+)
 
-NOT_WORTH_A_SEARCH = frozenset(stem(word) for word in TOO_COMMON)
 MAX_DEPTH = 16
 OPTIONAL_DEPTH = 3
-MAX_PADDING = 10_000
+USUAL = {"folder": ".", "glob": "**/*"}
 
 Schema = Mapping[str, Any]
 
@@ -62,8 +74,8 @@ class Filler:
     _used: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        without_paths = take.FILE.sub(" ", take.ADDRESS.sub(" ", self.text))
-        self._numbers = take.numbers(without_paths)
+        without_paths = FILE.sub(" ", ADDRESS.sub(" ", self.text))
+        self._numbers = numbers(without_paths)
 
     def fill(self, name: str, schema: Schema, depth: int = 0) -> Filled | None:
         """Find a value for a schema; None when a string has none and none may be made up."""
@@ -92,7 +104,8 @@ class Filler:
 
     def candidates(self, name: str, schema: Schema) -> list[str]:
         """List all strings of the text that suit a parameter, best first."""
-        return self._for_kind(self._purpose(name, schema), schema)
+        found = find_strings(self._purpose(name, schema), self.text)
+        return [text for text in found if fits(text, schema)]
 
     def _plain(self, schema: Schema) -> Schema:
         """Follow references, and merge what ``allOf`` joins."""
@@ -100,8 +113,7 @@ class Filler:
             if "$ref" in schema:
                 schema = _resolve(self.root, str(schema["$ref"]))
             elif schema.get("allOf"):
-                first, *_rest = schema["allOf"]
-                schema = {key: value for key, value in schema.items() if key != "allOf"} | first
+                schema = _merged(schema)
             else:
                 break
         return schema
@@ -133,7 +145,7 @@ class Filler:
 
     def _boolean(self, name: str, schema: Schema) -> Filled:
         about = stems(name)
-        asked = [stem(word) for word in take.words(self.text)]
+        asked = [stem(word) for word in words(self.text)]
         for position, word in enumerate(asked):
             if word in about:
                 negated = {"no", "not", "without", "don", "never"} & set(asked[:position][-3:])
@@ -149,7 +161,7 @@ class Filler:
         if _kind(items) == "string" and not items.get("enum"):
             values = list(self.candidates(name.removesuffix("s"), items)[:most])
             evidence = Evidence.STRONG if values else Evidence.NONE
-        while len(values) < max(least, 0 if values else 1) or (_more(items) and self._numbers):
+        while len(values) < max(least, 0 if values else 1) or (_is_number(items) and self._numbers):
             if len(values) >= most:
                 break
             filled = self.fill(name, items, depth + 1)
@@ -179,71 +191,51 @@ class Filler:
     def _string(self, name: str, schema: Schema) -> Filled | None:
         purpose = self._purpose(name, schema)
         if purpose == "any" and self.made_up_first and self.made_up is not None:
-            return Filled(_fit(self.made_up(name), schema), Evidence.WEAK)
-        fresh = [c for c in self._for_kind(purpose, schema) if c not in self._used]
+            return Filled(fit(self.made_up(name), schema), Evidence.WEAK)
+        fresh = [found for found in self.candidates(name, schema) if found not in self._used]
         if fresh:
             self._used.add(fresh[0])
             weak = purpose == "any" and self.made_up is not None
-            return Filled(_fit(fresh[0], schema), Evidence.WEAK if weak else Evidence.STRONG)
+            return Filled(fit(fresh[0], schema), Evidence.WEAK if weak else Evidence.STRONG)
         fallback = self._fallback(name, purpose, schema)
-        return None if fallback is None else Filled(_fit(fallback.value, schema), fallback.evidence)
+        return None if fallback is None else Filled(fit(fallback.value, schema), fallback.evidence)
 
     def _fallback(self, name: str, purpose: str, schema: Schema) -> Filled | None:
+        """Find a string that the words do not give: known, usual, or made up."""
         if isinstance(schema.get("default"), str):
             return Filled(schema["default"], Evidence.WEAK)
-        if purpose == "file":
-            unused = [path for path in self.found_files if path not in self._used]
-            if unused:
-                return Filled(unused[0], Evidence.STRONG if self.on_trail else Evidence.WEAK)
-            return Filled(self.made_up(name), Evidence.NONE) if self.made_up else None
-        if purpose == "folder":
-            return Filled(".", Evidence.WEAK)
-        if purpose == "glob":
-            return Filled("**/*", Evidence.WEAK)
+        unused = [path for path in self.found_files if path not in self._used]
+        if purpose == "file" and unused:
+            return Filled(unused[0], Evidence.STRONG if self.on_trail else Evidence.WEAK)
+        if purpose in USUAL:
+            return Filled(USUAL[purpose], Evidence.WEAK)
         if self.made_up is not None:
             return Filled(self.made_up(name), Evidence.NONE)
-        telling = take.keywords(self.text)
-        searched = [word for word in telling if stem(word) not in NOT_WORTH_A_SEARCH]
         if purpose in ("pattern", "query"):
-            return Filled(_search_words(searched, purpose), Evidence.WEAK) if searched else None
+            searched = search_words(self.text, purpose)
+            return Filled(searched, Evidence.WEAK) if searched else None
         if purpose == "any" and self.text.strip():
-            return Filled(" ".join(telling) or self.text.strip(), Evidence.NONE)
+            return Filled(" ".join(keywords(self.text)) or self.text.strip(), Evidence.NONE)
         return None
 
     def _purpose(self, name: str, schema: Schema) -> str:
         """Tell what a string is for; a path of a tool that lists or searches is a folder."""
-        purpose = _purpose(name, schema)
+        purpose = purpose_of(name, schema)
         if purpose == "file" and self.tool_words.intersection(FOLDER_TOOLS):
             return "folder"
         return purpose
 
-    def _for_kind(self, purpose: str, schema: Schema) -> list[str]:
-        text = self.text
-        finders: dict[str, Callable[[str], list[str]]] = {
-            "file": take.files,
-            "folder": take.folders,
-            "url": take.addresses,
-            "e_mail": take.E_MAIL.findall,
-            "date": take.DATE.findall,
-            "glob": lambda t: re.findall(r"[\w/*.-]*\*[\w/*.-]*", t),
-            "place": lambda t: take.quoted(t) or take.places(t) or take.names(t),
-            "name": lambda t: take.quoted(t) or take.names(t),
-            "expression": lambda t: take.expressions(t) or take.quoted(t),
-            "code": lambda t: take.quoted(t) or [f"print({e})" for e in take.expressions(t)],
-            "pattern": lambda t: _no_files(take.quoted(t)) + take.identifiers(t),
-            "query": lambda t: _no_files(take.quoted(t)) + take.identifiers(t),
-            "any": lambda t: _no_files(take.quoted(t)) or take.names(t),
-        }
-        return [found for found in finders[purpose](text) if _fits(found, schema)]
 
-
-def _purpose(name: str, schema: Schema) -> str:
-    """Tell what a string parameter is for, by its name, then its format."""
-    about = {word.lower() for word in take.words(name)} | {name.lower()}
-    for purpose, signs in PURPOSES:
-        if about.intersection(signs):
-            return purpose
-    return {"uri": "url", "email": "e_mail", "date": "date"}.get(str(schema.get("format")), "any")
+def _merged(schema: Schema) -> Schema:
+    """Merge the branches of ``allOf`` into one schema."""
+    whole = {key: value for key, value in schema.items() if key != "allOf"}
+    for branch in schema["allOf"]:
+        properties = {**whole.get("properties", {}), **branch.get("properties", {})}
+        required = [*whole.get("required", ()), *branch.get("required", ())]
+        whole = {**whole, **branch}
+        if properties:
+            whole |= {"properties": properties, "required": required}
+    return whole
 
 
 def _kind(schema: Schema) -> str:
@@ -265,7 +257,7 @@ def _resolve(root: Schema, reference: str) -> Schema:
     return found if isinstance(found, Mapping) else {}
 
 
-def _more(items: Schema) -> bool:
+def _is_number(items: Schema) -> bool:
     return _kind(items) in ("integer", "number")
 
 
@@ -282,31 +274,3 @@ def _some_number(schema: Schema, *, whole: bool) -> float | int:
     high = schema.get("maximum", schema.get("exclusiveMaximum", 1 + step) - step)
     number = min(max(1, low), max(high, low))
     return int(number) if whole else float(number)
-
-
-def _no_files(found: list[str]) -> list[str]:
-    return [text for text in found if not take.FILE.fullmatch(text)]
-
-
-def _search_words(words: list[str], purpose: str) -> str:
-    """Join words for a search engine, or the three longest as a regular expression."""
-    if purpose == "query":
-        return " ".join(words[:6])
-    longest = sorted(words, key=len, reverse=True)[:3]
-    return "|".join(_singular(word) for word in words if word in longest)
-
-
-def _singular(word: str) -> str:
-    return word if word.endswith(("ss", "ies", "us", "is")) else word.removesuffix("s")
-
-
-def _fits(text: str, schema: Schema) -> bool:
-    pattern = schema.get("pattern")
-    return len(text) >= schema.get("minLength", 0) and (
-        pattern is None or re.search(pattern, text) is not None
-    )
-
-
-def _fit(text: str, schema: Schema) -> str:
-    text = text[: schema.get("maxLength", len(text))]
-    return text.ljust(min(schema.get("minLength", 0), MAX_PADDING), ".")

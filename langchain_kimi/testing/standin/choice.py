@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from langchain_kimi.testing.standin import words as take
 from langchain_kimi.testing.standin.arguments import Evidence, Filler
+from langchain_kimi.testing.standin.signs import ACTING, LOOKING_UP, MEANT_BY
 from langchain_kimi.testing.standin.situation import Situation
-from langchain_kimi.testing.standin.vocabulary import (
-    ACTIONS,
-    LOOK_UP,
-    OVERVIEW,
-    SIDE_EFFECTS,
-)
-from langchain_kimi.testing.standin.words import stem, stems
+from langchain_kimi.testing.standin.words import all_stems, stems, words
 
-ACTING = frozenset(stem(word) for word in SIDE_EFFECTS)
-LOOKING_UP = frozenset(stem(word) for word in LOOK_UP)
-ABOUT_ALL = frozenset(stem(word) for word in OVERVIEW)
 VAGUE = frozenset({"what", "which"})
 ENOUGH = 2.0
 
@@ -48,7 +39,7 @@ class Tool:
     @cached_property
     def name_stems(self) -> frozenset[str]:
         """Stems of the words of its name."""
-        return frozenset(stem(word) for word in take.words(self.name))
+        return frozenset(all_stems(self.name))
 
     @property
     def takes_the_answer(self) -> bool:
@@ -90,12 +81,12 @@ def candidates(situation: Situation, *, forced: bool = False) -> list[Candidate]
     ]
     worth = [c for c in found if forced or c.score >= ENOUGH]
     if not worth and situation.is_question:
-        worth = [c for c in found if LOOKING_UP & {stem(word) for word in take.words(c.name)}]
+        worth = [c for c in found if LOOKING_UP & all_stems(c.name)]
     return sorted(worth, key=lambda candidate: -candidate.score)
 
 
 def _calls_of(tool: Tool, situation: Situation, *, forced: bool) -> Iterator[Candidate]:
-    named = tool.name_stems & _all_stems(situation.question)
+    named = tool.name_stems & all_stems(situation.question)
     words_score = _word_score(tool, situation)
     for arguments, evidence in _fillings(tool, situation, forced=forced):
         score = words_score + _evidence_score(tool, evidence)
@@ -107,8 +98,8 @@ def _is_wanted(tool: Tool, situation: Situation) -> bool:
     acting = tool.name_stems & ACTING
     if not acting:
         return True
-    asked = _all_stems(situation.question)
-    return bool(acting & asked) or any(asked & _action_stems(word) for word in acting)
+    asked = all_stems(situation.question)
+    return bool(acting & asked) or any(asked & MEANT_BY.get(word, frozenset()) for word in acting)
 
 
 def _fillings(
@@ -138,49 +129,19 @@ def _filler(tool: Tool, situation: Situation, *, forced: bool) -> Filler:
     return Filler(
         text=text,
         root=tool.parameters,
-        found_files=found_files(situation),
+        found_files=situation.found_files,
         on_trail=bool(situation.results),
-        tool_words=frozenset(word.lower() for word in take.words(tool.name)),
+        tool_words=frozenset(word.lower() for word in words(tool.name)),
         made_up=(lambda name: f"stand-in {name}") if forced else None,
     )
 
 
-def found_files(situation: Situation) -> list[str]:
-    """List files seen in results and earlier calls, those nearest to the question first."""
-    scores: dict[str, float] = {}
-    read = {str(v) for r in situation.results for v in r.arguments.values()}
-    for result in situation.results:
-        for line in result.text.splitlines()[:2000]:
-            for path in take.files(line):
-                overlap = len(stems(line) & situation.keywords) + len(
-                    stems(path) & situation.keywords
-                )
-                scores[path] = scores.get(path, 0) + overlap
-    if situation.keywords & ABOUT_ALL:
-        for path in scores:
-            if path.rpartition("/")[2].lower().startswith("readme"):
-                scores[path] += 3
-    relevant = {path: score for path, score in scores.items() if score > 0 and path not in read}
-    from_results = sorted(relevant, key=lambda path: (-relevant[path], len(path), path))
-    return from_results or ([] if situation.results else _files_before(situation))
-
-
-def _files_before(situation: Situation) -> list[str]:
-    """List the files that earlier calls named, the latest first."""
-    values = (
-        str(value)
-        for result in reversed(situation.earlier_results)
-        for value in result.arguments.values()
-    )
-    return [value for value in values if take.FILE.fullmatch(value)]
-
-
 def _word_score(tool: Tool, situation: Situation) -> float:
     """Count the words that question and tool share, those of the name most."""
-    asked = _all_stems(situation.question)
+    asked = all_stems(situation.question)
     telling = stems(situation.question)
     score = 3.0 * len(tool.name_stems & asked)
-    actions = asked & {word for name in tool.name_stems for word in _action_stems(name)}
+    actions = asked & frozenset().union(*(MEANT_BY.get(word, ()) for word in tool.name_stems))
     score += 0.5 if actions and actions <= VAGUE else min(2.0, 2.0 * len(actions))
     score += min(3, len(telling & stems(tool.description)))
     for name, schema in tool.properties.items():
@@ -193,16 +154,3 @@ def _evidence_score(tool: Tool, evidence: Evidence) -> float:
     """Weigh how well the arguments are supported; a tool that needs none loses nothing."""
     score = {Evidence.STRONG: 3.0, Evidence.WEAK: 0.5, Evidence.NONE: -1.5}[evidence]
     return score if tool.parameters.get("required") else max(0.0, score)
-
-
-def _action_stems(word: str) -> set[str]:
-    meant = next((actions for name, actions in ACTIONS.items() if stem(name) == word), ())
-    return {stem(action) for action in meant}
-
-
-def _all_stems(text: str) -> set[str]:
-    return set(map(stem, _lower(take.words(text))))
-
-
-def _lower(words: Iterable[str]) -> Iterator[str]:
-    return (word.lower() for word in words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,13 +12,16 @@ from typing import Any
 
 from langchain_kimi.testing.images import picture_size
 from langchain_kimi.testing.request import ChatRequest
-from langchain_kimi.testing.standin.words import files, stems
+from langchain_kimi.testing.standin.signs import ABOUT_ALL
+from langchain_kimi.testing.standin.words import FILE, files, stems
 
 WRONG = re.compile(
     r"\W*(?:\w*(?:error|exception)\b|traceback|not found|permission denied|cannot|failed)",
     re.IGNORECASE,
 )
 NOTHING = re.compile(r"\W*(?:no|none|nothing|empty)\b|\s*$", re.IGNORECASE)
+MAX_LINES = 3000
+MAX_LINE = 1000
 ASKS = re.compile(r"\?|\b(?:how|what|when|where|which|who|why)\b", re.IGNORECASE)
 
 
@@ -28,6 +32,12 @@ class Result:
     name: str
     arguments: Mapping[str, Any]
     text: str
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines that are not blank; of a huge result, the beginning."""
+        lines = (line.strip()[:MAX_LINE] for line in self.text.splitlines()[:MAX_LINES])
+        return [line for line in lines if line]
 
     @property
     def is_empty(self) -> bool:
@@ -101,9 +111,33 @@ class Situation:
             if part.get("type") == "image_url"
         ]
 
+    @cached_property
+    def found_files(self) -> list[str]:
+        """Files seen in the results, those nearest to the question first, read ones apart.
+
+        Without results, the files that earlier calls named, the latest first.
+        """
+        if not self.results:
+            values = (str(v) for r in reversed(self.earlier_results) for v in r.arguments.values())
+            return [value for value in values if FILE.fullmatch(value)]
+        scores: Counter[str] = Counter()
+        for result in self.results:
+            for line in result.lines:
+                for path in files(line):
+                    scores[path] += len(stems(line) & self.keywords)
+                    scores[path] += len(stems(path) & self.keywords)
+                    scores[path] += _is_readme(path) and bool(self.keywords & ABOUT_ALL)
+        read = {str(value) for result in self.results for value in result.arguments.values()}
+        relevant = [path for path, score in scores.items() if score > 0 and path not in read]
+        return sorted(relevant, key=lambda path: (-scores[path], len(path), path))
+
     def was_called(self, name: str, arguments: Mapping[str, Any]) -> bool:
         """Tell whether this very call was made since the question."""
         return any(r.name == name and r.arguments == arguments for r in self.results)
+
+
+def _is_readme(path: str) -> bool:
+    return path.rpartition("/")[2].lower().startswith("readme")
 
 
 def text_of(message: Mapping[str, Any]) -> str:

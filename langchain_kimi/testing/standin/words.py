@@ -47,6 +47,16 @@ def words(text: str) -> list[str]:
     return WORD.findall(text)
 
 
+def stem_set(listed: Iterable[str]) -> frozenset[str]:
+    """Return the stems of a list of words."""
+    return frozenset(stem(word) for word in listed)
+
+
+def all_stems(text: str) -> set[str]:
+    """Return the stems of all words of a text."""
+    return {stem(word) for word in words(text)}
+
+
 def stems(text: str) -> set[str]:
     """Return the stems of a text's words, without stop words and single letters."""
     return {stem(w) for w in words(text) if w.lower() not in STOP_WORDS and len(w) > 1}
