@@ -275,7 +275,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def parse_retry_after(value: str | None) -> float | None:
-    """Return the seconds that a Retry-After header asks for, given as seconds or as an HTTP date."""
+    """Return the seconds that a Retry-After header asks for, as a number or as an HTTP date."""
     if value is None:
         return None
     try:

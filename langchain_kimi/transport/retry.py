@@ -99,7 +99,7 @@ class RetryPolicy:
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        spread = random.uniform(0.5, 1.0)
+        spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
         backoff = min(self.backoff * 2.0 ** (state.attempt_number - 1), self.max_wait) * spread
         asked = error.retry_after if isinstance(error, KimiError) else None
         return backoff if asked is None else asked + 0.1 * backoff

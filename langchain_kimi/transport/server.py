@@ -37,6 +37,7 @@ STALE_SECONDS = 5.0
 _POLLING_PATH = "/v2/nvcf/pexec/status/"
 _NVIDIA_POLLING = f"https://api.nvcf.nvidia.com{_POLLING_PATH}"
 _NVIDIA_HOST = re.compile(r"(?:[\w-]+\.)*api(?:\.nvcf)?\.nvidia\.com")
+_SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
@@ -187,8 +188,9 @@ class Server:
         )
 
     def _secrets(self) -> tuple[str, ...]:
-        named = (value for name, value in self.headers.items() if name.lower() in {"authorization"})
-        return (self.key, *named)
+        """Return what must not be shown: the key, and headers that carry such, whole and bare."""
+        hidden = [value for name, value in self.headers.items() if _SECRET_HEADER.search(name)]
+        return (self.key, *hidden, *(value.split(" ")[-1] for value in hidden))
 
     def _clean(self, text: str) -> str:
         return redact(text, self._secrets())

@@ -24,7 +24,7 @@ EVENTS = "text/event-stream"
 
 FIRST_POLL = 0.1
 LONGEST_POLL = 2.0
-"""Seconds between two looks at a request that was answered 202; they double from first to longest."""
+"""Seconds between two looks at a request that was answered 202; they double up to the longest."""
 
 
 class Transport:
@@ -197,7 +197,8 @@ class Transport:
             polled = self._polling_url(body, url)
             body.read_error()
             if time.monotonic() + pause > deadline:
-                raise self._server.too_slow("response", body.headers)
+                late = self._server.too_slow("response", body.headers)
+                raise late
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL)
             body = self.retries.run(partial(self._fetch, polled, headers))
@@ -220,7 +221,8 @@ class Transport:
             polled = self._polling_url(body, url)
             await body.read_error()
             if time.monotonic() + pause > deadline:
-                raise self._server.too_slow("response", body.headers)
+                late = self._server.too_slow("response", body.headers)
+                raise late
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL)
             body = await self.retries.arun(partial(self._afetch, polled, headers))
@@ -262,7 +264,7 @@ class Transport:
     def __copy__(self) -> Transport:
         """Copy the settings, the key among them; the copy opens its own connections."""
         twin = type(self).__new__(type(self))
-        twin._connect(self._server, self.retries)
+        twin.__setstate__({"server": self._server, "retries": self.retries})
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Transport:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -110,10 +111,14 @@ def test_loops_that_are_closed_without_their_shutdown(serve: Serve, connect: Con
     """Python itself warns of the sockets of such a loop, but nothing of them remains."""
     server = serve(answers(as_json(HELLO)))
     transport = connect(server.url)
+    loops = []
     for _ in range(3):
         loop = asyncio.new_event_loop()
         assert loop.run_until_complete(transport.apost("chat", {})).data == HELLO
         loop.close()
+        loops.append(weakref.ref(loop))
+    gc.collect()
+    assert [known() for known in loops] == [None, None, loop]
     asyncio.run(transport.aclose())
     gc.collect()
     assert settles(lambda: server.open == 0)

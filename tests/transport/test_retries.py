@@ -9,7 +9,6 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-import tenacity
 
 from langchain_kimi import errors
 from langchain_kimi.transport import RetryPolicy, Transport
@@ -28,7 +27,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(tenacity.nap.time, "sleep", waited.append)
+    monkeypatch.setattr("time.sleep", waited.append)
     monkeypatch.setattr("asyncio.sleep", sleep)
     return waited
 
