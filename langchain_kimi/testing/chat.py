@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -19,7 +19,7 @@ from langchain_kimi.testing.refusal import Refusal
 from langchain_kimi.testing.reply import Reply
 from langchain_kimi.testing.request import ChatRequest
 from langchain_kimi.testing.responses import Route, error_response, failure_response
-from langchain_kimi.testing.script import Part
+from langchain_kimi.testing.script import Part, Place, Turn
 from langchain_kimi.testing.settings import Settings
 from langchain_kimi.testing.uploads import Uploads
 from langchain_kimi.testing.wire import ConnectionCutError, drop_connection
@@ -35,6 +35,14 @@ class Pending:
     parts: Sequence[Part]
     fingerprint: str
     polls: int
+
+
+def with_faults(turn: Turn, faults_of_server: Iterable[Part]) -> list[Part]:
+    """Add the server's faults to a turn: those that end a reply behind its own parts."""
+    of_server = list(faults_of_server)
+    before = [fault for fault in of_server if fault.place is not Place.LAST]
+    behind = [fault for fault in of_server if fault.place is Place.LAST]
+    return [*before, *turn.parts, *behind]
 
 
 class ChatRoutes:
@@ -69,7 +77,7 @@ class ChatRoutes:
         self._dialect.check(request, self._settings, self._uploads)
         parallel = self._dialect.takes_parallel_calls(request, self._settings)
         turn, fingerprint = self._director.turn_for(request, parallel=parallel)
-        parts = [*self._settings.faults, *turn.parts]
+        parts = with_faults(turn, self._settings.faults)
         accepted = part_of(parts, faults.Accepted)
         pending = Pending(request, parts, fingerprint, accepted.polls if accepted else 0)
         if accepted is None:

@@ -355,7 +355,7 @@ def test_malformed_json_without_a_stream(kimi_server):
     answer = chat(kimi_server)
 
     assert answer.status == 200
-    with pytest.raises(ValueError, match="Unterminated|Expecting"):
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         json.loads(answer.body)
 
 
@@ -454,6 +454,14 @@ def test_faults_of_the_whole_server(kimi_server_factory):
     assert [d["content"] for d in first.deltas if d.get("content")] == ["a", "b"]
     assert first.events[-2]["choices"][0]["finish_reason"] == "length"
     assert second.events[-2]["choices"][0]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("fault", [error_event("always"), end_early()])
+def test_an_end_of_the_whole_server_comes_last(kimi_server_factory, fault):
+    server = kimi_server_factory(faults=[fault])
+    server.script(say("first"))
+
+    assert b'"content":"first"' in stream(server).body
 
 
 def test_an_error_of_the_whole_server(kimi_server_factory):
