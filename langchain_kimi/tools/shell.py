@@ -1,11 +1,14 @@
 """A shell on langchain's `ShellToolMiddleware`."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from langchain.agents.middleware import HostExecutionPolicy, ShellToolMiddleware
+from langchain.tools import ToolRuntime
 from langchain_core.runnables import run_in_executor
+from langchain_core.tools import StructuredTool, tool
 from langgraph.runtime import Runtime
+from pydantic import BaseModel, Field
 
 from langchain_kimi.tools.process import ExecutionPolicy, bare_environment
 
@@ -16,8 +19,28 @@ _DESCRIPTION = (
 )
 
 
+class _ShellInput(BaseModel):
+    """langchain's own schema has only optional arguments, and a model then leaves both out."""
+
+    command: str = Field(description="The command, as in a terminal.")
+    restart: bool = Field(default=False, description="Start a new session before the command.")
+
+
 class Shell(ShellToolMiddleware[Any, Any]):
-    """langchain's shell, whose session ends without blocking the event loop."""
+    """langchain's shell with a plainer schema, which ends without blocking the event loop."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        run_shell = cast("StructuredTool", self.tools[0]).func
+        assert run_shell is not None
+
+        @tool("shell", args_schema=_ShellInput, description=_DESCRIPTION)
+        def shell(command: str, runtime: ToolRuntime[Any, Any], *, restart: bool = False) -> Any:
+            if restart:
+                run_shell(runtime=runtime, restart=True)
+            return run_shell(runtime=runtime, command=command)
+
+        self.tools = [shell]
 
     async def aafter_agent(self, state: Any, runtime: Runtime[Any]) -> None:
         """End the session in a thread, since it waits for the shell to exit."""
@@ -55,6 +78,5 @@ def shell_middleware(root: str | Path, *, policy: ExecutionPolicy | None = None)
             max_output_lines=400,
             max_output_bytes=50_000,
         ),
-        tool_description=_DESCRIPTION,
         env=bare_environment(workspace),
     )

@@ -50,6 +50,18 @@ def test_a_session_keeps_its_state_and_sees_no_key(tmp_path: Path, monkeypatch) 
     assert messages[-1].content == "done"
 
 
+def test_a_session_can_be_restarted(tmp_path: Path) -> None:
+    again = {"command": "echo [$word]", "restart": True}
+    calls = [
+        AIMessage("", tool_calls=[{"name": "shell", "args": args, "id": str(number)}])
+        for number, args in enumerate([{"command": "word=kimi"}, again])
+    ]
+    model = Model(messages=iter([*calls, AIMessage("done")]))
+    agent = create_agent(model, middleware=[shell_middleware(tmp_path)])
+    messages = agent.invoke({"messages": [HumanMessage("go")]})["messages"]
+    assert messages[-2].content.startswith("[]")
+
+
 async def test_the_same_asynchronously(tmp_path: Path) -> None:
     agent = create_agent(commands("echo hello"), middleware=[shell_middleware(tmp_path)])
     messages = (await agent.ainvoke({"messages": [HumanMessage("go")]}))["messages"]

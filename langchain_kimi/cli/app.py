@@ -1,0 +1,159 @@
+"""The options of the commands. What the commands do stands in `commands`."""
+
+import logging
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from langchain_kimi._version import __version__
+from langchain_kimi.cli import options
+from langchain_kimi.cli.options import EndpointChoice
+
+app = typer.Typer(
+    name="langchain-kimi",
+    help="Kimi from the terminal: chat, run a task, check an endpoint, serve a scripted one.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _commands() -> ModuleType:
+    """Import what the commands need, which takes seconds, when one of them runs."""
+    from langchain_kimi.cli import commands  # noqa: PLC0415
+
+    return commands
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Keep the package's log out of the terminal; the commands say what matters."""
+    logging.getLogger("langchain_kimi").addHandler(logging.NullHandler())
+
+
+@app.command()
+def chat(
+    *,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    endpoint: options.Endpoint = EndpointChoice.AUTO,
+    thinking: options.Thinking = True,
+    tools: options.Tools = "files",
+    root: options.Root = Path(),
+    host: options.Hosts = None,
+    max_steps: options.MaxSteps = None,
+    yes: options.Yes = False,
+) -> None:
+    """Talk with an agent; an empty line or Ctrl-D ends it."""
+    commands = _commands()
+    connection = commands.Connection(
+        model=model, base_url=base_url, endpoint=endpoint.value, thinking=thinking
+    )
+    toolbox = commands.Toolbox(
+        names=tools, root=root, hosts=host or [], max_steps=max_steps, yes=yes
+    )
+    raise typer.Exit(commands.chat(connection, toolbox))
+
+
+@app.command()
+def run(
+    task: Annotated[str, typer.Argument(help="What to do.")],
+    *,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    endpoint: options.Endpoint = EndpointChoice.AUTO,
+    thinking: options.Thinking = True,
+    tools: options.Tools = "files",
+    root: options.Root = Path(),
+    host: options.Hosts = None,
+    max_steps: options.MaxSteps = 50,
+    yes: options.Yes = False,
+) -> None:
+    """Run one task with tools and print thoughts, calls, results and the answer.
+
+    The exit code is 1 when the run failed or was stopped without an answer.
+    """
+    commands = _commands()
+    connection = commands.Connection(
+        model=model, base_url=base_url, endpoint=endpoint.value, thinking=thinking
+    )
+    toolbox = commands.Toolbox(
+        names=tools, root=root, hosts=host or [], max_steps=max_steps, yes=yes
+    )
+    raise typer.Exit(commands.run(task, connection, toolbox))
+
+
+@app.command()
+def doctor(
+    *,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    endpoint: options.Endpoint = EndpointChoice.AUTO,
+    video: Annotated[
+        Path | None,
+        typer.Option("--video", help="A short video to test with.", dir_okay=False, exists=True),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, help="Seconds to wait for each reply.")
+    ] = 120.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Say what an endpoint can do: each yes, no, or not tested, with the reason.
+
+    The exit code is 1 when the endpoint cannot run an agent.
+    """
+    commands = _commands()
+    connection = commands.Connection(
+        model=model,
+        base_url=base_url,
+        endpoint=endpoint.value,
+        fields={"timeout": timeout, "max_retries": 0},
+    )
+    raise typer.Exit(commands.doctor(connection, video=video, as_json=as_json))
+
+
+@app.command()
+def endpoint(
+    dialect: Annotated[
+        EndpointChoice, typer.Option("--dialect", help="Whose dialect it speaks.")
+    ] = EndpointChoice.VLLM,
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="The port; 0 takes a free one.")] = 8123,
+    api_key: Annotated[
+        str | None, typer.Option("--api-key", help="The key that clients must send.")
+    ] = None,
+    tokens_per_second: Annotated[
+        float | None, typer.Option("--tokens-per-second", help="The pace; instant by default.")
+    ] = None,
+) -> None:
+    """Serve the scripted endpoint: a stand-in that answers by rules and is no model."""
+    exit_code = _commands().endpoint(
+        dialect.value, host=host, port=port, api_key=api_key, pace=tokens_per_second
+    )
+    raise typer.Exit(exit_code)
+
+
+@app.command()
+def demo(
+    *,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    endpoint: options.Endpoint = EndpointChoice.AUTO,
+) -> None:
+    """Show an agent at work on this project's own files."""
+    commands = _commands()
+    connection = commands.Connection(model=model, base_url=base_url, endpoint=endpoint.value)
+    raise typer.Exit(commands.demo(connection))

@@ -1,0 +1,84 @@
+"""What the commands do. It is imported when a command runs, so that `--help` is quick."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from langchain_kimi.chat_models import ChatKimi
+from langchain_kimi.cli import doctor as checks
+from langchain_kimi.cli.approval import approver
+from langchain_kimi.cli.chat import converse
+from langchain_kimi.cli.demo import show
+from langchain_kimi.cli.endpoint import serve
+from langchain_kimi.cli.errors import one_line_errors
+from langchain_kimi.cli.model import Connection
+from langchain_kimi.cli.session import Agent, Session, make_agent
+from langchain_kimi.cli.transcript import Transcript
+
+__all__ = ["Connection", "Toolbox", "chat", "demo", "doctor", "endpoint", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toolbox:
+    """The tools of a command, and how they may be used."""
+
+    names: str
+    root: Path
+    hosts: list[str]
+    max_steps: int | None
+    yes: bool
+
+
+def chat(connection: Connection, toolbox: Toolbox) -> int:
+    """Talk with an agent."""
+    console = Console()
+    with one_line_errors(), connection.open(console) as llm:
+        converse(_agent(llm, toolbox), console, yes=toolbox.yes)
+    return 0
+
+
+def run(task: str, connection: Connection, toolbox: Toolbox) -> int:
+    """Run one task; 1 when it was stopped without an answer."""
+    console = Console()
+    transcript = Transcript(console)
+    with one_line_errors(), connection.open(console) as llm:
+        Session(_agent(llm, toolbox), transcript, approver(yes=toolbox.yes)).send(task)
+    return 0 if transcript.has_answer else 1
+
+
+def doctor(connection: Connection, *, video: Path | None, as_json: bool) -> int:
+    """Examine an endpoint; 1 when it cannot run an agent."""
+    notes = Console(stderr=True)
+    with one_line_errors(), connection.open(notes) as llm:
+        with notes.status("Asking …") as status:
+            findings = checks.examine(llm, video=video, progress=status.update)
+        if as_json:
+            Console().print_json(checks.as_document(llm, findings))
+        else:
+            Console().print(checks.as_table(llm, findings))
+    return 0 if checks.is_fit(findings) else 1
+
+
+def endpoint(dialect: str, *, host: str, port: int, api_key: str | None, pace: float | None) -> int:
+    """Serve the scripted endpoint until Ctrl-C."""
+    with one_line_errors():
+        serve(dialect, host=host, port=port, api_key=api_key, pace=pace)
+    return 0
+
+
+def demo(connection: Connection) -> int:
+    """Show an agent at work; 1 when a question got no answer."""
+    console = Console()
+    with one_line_errors(), connection.open(console) as llm:
+        return 0 if show(llm, console) else 1
+
+
+def _agent(llm: ChatKimi, toolbox: Toolbox) -> Agent:
+    return make_agent(
+        llm,
+        toolbox.names,
+        root=toolbox.root,
+        hosts=toolbox.hosts,
+        max_steps=toolbox.max_steps,
+    )

@@ -1,0 +1,73 @@
+"""`langchain-kimi demo` and `langchain-kimi endpoint`."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from langchain_kimi.testing import say, unauthorized
+
+REPOSITORY = Path(__file__).parents[2]
+CLI = [sys.executable, "-m", "langchain_kimi.cli"]
+
+
+def test_the_demo_without_a_key(tmp_path) -> None:
+    done = subprocess.run(
+        [*CLI, "demo"], capture_output=True, text=True, check=True, cwd=tmp_path,
+        env={"PATH": "", "COLUMNS": "120"},
+    )  # fmt: skip
+    assert done.stdout.startswith("No API key and no base URL are set: a stand-in answers")
+    assert '→ read_file(path="pyproject.toml")' in done.stdout
+    requires = re.search(r"requires-python.*", (REPOSITORY / "pyproject.toml").read_text()).group()
+    assert requires in done.stdout
+    assert "langchain_kimi/middleware/repeated_calls.py" in done.stdout
+    assert "graph TD;" in done.stdout
+    assert "Simulated: the model." in done.stdout
+    assert done.stderr == ""
+
+
+def test_the_demo_on_an_endpoint(command, kimi_server, on) -> None:
+    kimi_server.script(*[say("An answer.")] * 4)
+    done = command("demo", *on)
+    assert done.exit_code == 0
+    assert "Nothing is simulated" in done.stdout
+    assert len(kimi_server.requests) == 4
+
+
+def test_the_demo_says_what_went_wrong(command, kimi_server, on) -> None:
+    kimi_server.script(unauthorized())
+    done = command("demo", *on)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ")
+    assert "Nothing is simulated" not in done.stdout
+
+
+def test_the_endpoint_serves_until_ctrl_c() -> None:
+    server = subprocess.Popen(
+        [*CLI, "endpoint", "--dialect", "nvidia", "--port", "0"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        line = server.stdout.readline()
+        url = re.fullmatch(r"Stand-in \(no model\) speaking nvidia on (\S+)\n", line).group(1)
+        with urllib.request.urlopen(f"{url}/models", timeout=10) as reply:
+            assert json.load(reply)["data"]
+    finally:
+        server.send_signal(signal.SIGINT)
+        _, errors = server.communicate(timeout=20)
+    assert (server.returncode, errors) == (130, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--dialect", "auto"], "choose one of"), (["--dialect", "morse"], "Invalid value")],
+)
+def test_a_wrong_dialect_is_refused(command, arguments: list[str], said: str) -> None:
+    done = command("endpoint", *arguments)
+    assert done.exit_code != 0
+    assert said in done.stderr
