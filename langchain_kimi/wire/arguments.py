@@ -139,6 +139,8 @@ class ArgumentStream:
         text = text[1:] if self._escape else text
         for match in _TOKENS.finditer(text):
             mark = match.group()
+            if not self._in_string:
+                mark = mark[-1]  # a backslash escapes inside of strings only
             if mark == '"':
                 self._in_string = not self._in_string
             elif not self._in_string and mark in "{[":

@@ -29,6 +29,8 @@ class _Call:
     id: str | None = None
     """Set once the call is announced, when its name is known."""
     arguments: ArgumentStream = field(default_factory=ArgumentStream)
+    cut: bool = False
+    """Whether the reply ended before the call did."""
     reason: str | None = None
 
 
@@ -74,13 +76,22 @@ class CallReader:
         call = self._new()
         call.name = self._names.original(name) if name else None
         call.received_id = received_id
+        call.cut = not raw.closed and not raw.arguments.strip()
         return self._announce(call, call.arguments.feed(raw.arguments))
 
-    def finish(self) -> list[ToolCallChunk]:
-        """Read the end: what is not valid is broken for good, with its reason."""
+    def finish(self, *, out_of_budget: bool = False) -> list[ToolCallChunk]:
+        """Read the end: what is not valid is broken for good, with its reason.
+
+        Args:
+            out_of_budget: The token budget ended the reply, so that a call whose arguments have
+                not begun is no call without arguments.
+        """
         chunks = []
         for call in self._calls:
             piece, call.reason = call.arguments.finish()
+            call.cut = call.cut or (out_of_budget and not call.arguments.text().strip())
+            if call.cut and call.reason is None:
+                piece, call.reason = call.arguments.break_off(), CUT
             if call.name is None:
                 piece = piece or call.arguments.break_off()
                 call.reason = NO_NAME
@@ -102,7 +113,7 @@ class CallReader:
         valid, invalid = [], []
         for call in self._calls:
             arguments, reason = parse_arguments(call.arguments.text())
-            reason = CUT if cut else (NO_NAME if call.name is None else reason)
+            reason = CUT if cut or call.cut else (NO_NAME if call.name is None else reason)
             if reason is None:
                 valid.append(tool_call(name=call.name or "", args=arguments or {}, id=call.id))
             else:

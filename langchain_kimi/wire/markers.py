@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 __all__ = ["MarkerScanner", "RawCall", "Span", "read_header"]
 
@@ -53,6 +53,8 @@ class RawCall:
 
     header: str
     arguments: str
+    closed: bool = True
+    """Whether a marker ended it; False where the reply ended first."""
 
 
 class MarkerScanner:
@@ -99,9 +101,9 @@ class MarkerScanner:
         held = "".join(self._held)
         self._held.clear()
         if self._state == "arguments":
-            pieces.append(RawCall(self._header, held))
+            pieces.append(RawCall(self._header, held, closed=False))
         elif self._state == "header" and held.strip():
-            pieces.append(_headless(held))
+            pieces.append(_headless(held, closed=False))
         elif held.strip() or self._state == "undecided":
             pieces += self._emit(held)
         self._state = "run"
@@ -124,7 +126,7 @@ class MarkerScanner:
         return [Span(self._base, text)]
 
     def _text(self, text: str) -> list[Span | RawCall]:
-        if self._state == "section" and self._bare and (self._held or text.strip()):
+        if self._state == "section" and self._bare and text.strip():
             # no section was opened, so what is no call is the answer going on
             self._state = "run"
             text = "".join(self._held) + text
@@ -177,7 +179,8 @@ class MarkerScanner:
     def _tag(self, tag: str) -> list[Span | RawCall]:
         if not self._tags or self._state in {"header", "arguments", "section"}:
             return self._text(tag)
-        if tag == "<think>" and self._blank and self._base == "text":
+        blank = self._blank and not "".join(self._held).strip()
+        if tag == "<think>" and blank and self._base == "text":
             self._state, self._base = "run", "think"
             self._held.clear()
             return []
@@ -209,18 +212,23 @@ def read_header(header: str, names: Collection[str]) -> tuple[str, str | None]:
     name = match["name"] if match else header
     index = match["index"] if match else None
     bare = name.removeprefix("functions").lstrip(".:")
-    for candidate in (name, bare, name.rstrip("0123456789"), bare.rstrip("0123456789")):
-        if candidate in names:
-            bare = candidate
-            break
+    bare = next((known for known in _readings(name, bare) if known in names), bare)
     well_formed = index is not None and header == f"functions.{bare}:{index}"
     return bare, header if well_formed else None
 
 
-def _headless(text: str) -> RawCall:
+def _readings(*headers: str) -> Iterator[str]:
+    """Yield what a header may mean, without none, one and more of the digits that end it."""
+    for header in headers:
+        bare = header.rstrip("0123456789")
+        for end in range(len(header), len(bare) - 1, -1):
+            yield header[:end]
+
+
+def _headless(text: str, *, closed: bool = True) -> RawCall:
     """A call whose arguments were not set apart: `functions.x:0{"a": 1}`."""
     header, brace, rest = text.partition("{")
-    return RawCall(header.strip(), brace + rest)
+    return RawCall(header.strip(), brace + rest, closed)
 
 
 def _marker_prefix(text: str) -> int:

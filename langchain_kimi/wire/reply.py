@@ -92,7 +92,7 @@ class Assembler:
 
     def feed(self, event: Mapping[str, Any]) -> Delta:
         """Read an event, return what it adds."""
-        if event.get("usage") or "model" not in self._about:
+        if event.get("usage") or "model_name" not in self._about:
             self._note(event)
         choices = event.get("choices")
         if not choices:
@@ -122,7 +122,7 @@ class Assembler:
         self._sort(self._content.finish(), added)
         if self._json:
             added.text += self._json.finish()
-        added.calls += self._calls.finish()
+        added.calls += self._calls.finish(out_of_budget=self.finish_reason == "length")
         return self._keep(added)
 
     def check(self, *, done: bool, may_be_empty: bool) -> None:
