@@ -6,7 +6,8 @@ import re
 
 __all__ = ["JsonFilter"]
 
-_START = re.compile(r"[{\[]")
+_START = re.compile(r'\{\s*(?:(["}])|\Z)|\[\s*(?:(["{\[])|\Z)')
+"""What begins JSON and no remark in brackets (`[1]`, `{name}`); at the end of a piece, what may."""
 _TOKENS = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
 
 
@@ -19,6 +20,7 @@ class JsonFilter:
 
     def __init__(self) -> None:
         self._before: list[str] = []
+        self._undecided = ""
         self._depth = 0
         self._in_string = False
         self._escape = False
@@ -29,17 +31,20 @@ class JsonFilter:
         if self._state == "behind":
             return ""
         if self._state == "before":
+            text = self._undecided + text
             match = _START.search(text)
-            if match is None:
-                self._before.append(text)
+            start = match.start() if match else len(text)
+            self._before.append(text[:start])
+            self._undecided = text[start:]
+            if match is None or match.lastindex is None:
                 return ""
             self._state = "inside"
-            text = text[match.start() :]
+            text = self._undecided
         return self._inside(text)
 
     def finish(self) -> str:
         """Take the end, return the text if no JSON came."""
-        return "".join(self._before) if self._state == "before" else ""
+        return "".join([*self._before, self._undecided]) if self._state == "before" else ""
 
     def _inside(self, text: str) -> str:
         start = 0
