@@ -1,0 +1,70 @@
+"""The notebooks: committed without outputs, and run top to bottom offline."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+IDS = [path.stem for path in NOTEBOOKS]
+
+
+def texts(cell: Any) -> str:
+    """What a cell printed and returned."""
+    parts = [output.get("text") or output.get("data") or "" for output in cell.outputs]
+    return "".join(
+        part if isinstance(part, str) else part.get("text/markdown", part.get("text/plain", ""))
+        for part in parts
+    )
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
+def test_it_is_committed_without_outputs(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert (cell.outputs, cell.execution_count) == ([], None)
+
+
+@pytest.fixture
+def execute(monkeypatch) -> Callable[[Path], list[str]]:
+    """Run a notebook without an endpoint; give what each code cell showed."""
+    for name in ("NVIDIA_API_KEY", "MOONSHOT_API_KEY", "NVIDIA_BASE_URL", "KIMI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def execute(path: Path) -> list[str]:
+        notebook = nbformat.read(path, as_version=4)
+        resources = {"metadata": {"path": str(path.parent)}}
+        NotebookClient(notebook, timeout=90, kernel_name="python3", resources=resources).execute()
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        for cell in cells:
+            assert not [o["text"] for o in cell.outputs if o.get("name") == "stderr"]
+        return [texts(cell) for cell in cells]
+
+    return execute
+
+
+def test_the_first_agent_runs_offline_and_shows_what_it_says(execute) -> None:
+    shown = iter(execute(FOLDER / "01_first_agent.ipynb"))
+    assert next(shown) == "a stand-in, no model\n"
+    assert next(shown).startswith("Stand-in (no model)")
+    assert "['reasoning', 'text']" in next(shown)
+    assert next(shown).startswith("no reasoning\n{'input_tokens': ")
+    assert re.match(r"\[.+\]Stand-in \(no model\)", next(shown))
+    assert "'args': {'path': 'LICENSE'}" in next(shown)
+    agent = next(shown)
+    assert "call: read_file {'path': 'pyproject.toml'}" in agent
+    assert "requires-python" in agent
+    assert "--- calls: ['count_lines']\n\n--- results: ['21']" in next(shown)
+    assert "MIT" in next(shown)
+    assert "Args: {'path': 'LICENSE'}" in next(shown)
+    assert "21" in next(shown)
+    assert next(shown).startswith("```mermaid\n---\nconfig:")
+    assert next(shown).startswith("Simulated: the model.")
+    assert list(shown) == []
