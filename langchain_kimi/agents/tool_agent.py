@@ -82,7 +82,8 @@ def create_tool_agent(
         model: A chat model, the id of a Kimi model, or None for `default_model()`: your endpoint
             by the environment, else the stand-in.
         tools: Functions, tools, or OpenAI tool dicts; `langchain_kimi.tools` has ready-made ones.
-        middleware: More middleware, which runs inside the agent's own.
+        middleware: More middleware, which runs inside the agent's own. One of the same class,
+            such as `RepeatedCallGuard(stop_at=30)`, takes the place of the agent's own.
         prompt: The system prompt; None for `agents/prompts/tool_agent.md`, "" for none.
         response_format: A schema for `result["structured_response"]`.
         checkpointer: Keeps threads; needed for `interrupt_on`.
@@ -107,11 +108,12 @@ def create_tool_agent(
         *([BudgetMiddleware(budget)] if budget is not None else []),
         ModelRetryMiddleware(max_retries=2, retry_on=_broke_off, on_failure="error"),
     ]
+    given = {one.name for one in middleware}
     return create_agent(
         chosen,
         tools,
         system_prompt=(default_prompt() if prompt is None else prompt) or None,
-        middleware=[*own, *middleware],
+        middleware=[*(one for one in own if one.name not in given), *middleware],
         response_format=response_format,
         context_schema=context_schema,
         checkpointer=checkpointer,

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from langchain_kimi import ChatKimi, create_tool_agent
 from langchain_kimi.agents.tool_agent import default_prompt
 from langchain_kimi.errors import KimiAuthenticationError, KimiTruncatedStreamError
-from langchain_kimi.middleware import Budget
+from langchain_kimi.middleware import Budget, DiscardAll, RepeatedCallGuard
 from langchain_kimi.testing import (
     broken_arguments,
     call,
@@ -155,6 +155,13 @@ async def test_a_repeated_call_is_reminded_then_stopped(server, model, tools) ->
     assert len(server.requests) == 12
 
 
+async def test_a_guard_of_ones_own_takes_the_place(server, model, tools) -> None:
+    server.script(*[turn(call("list_files", path=".")) for _ in range(4)])
+    guard = RepeatedCallGuard(remind_at=[2], stop_at=4)
+    await create_tool_agent(model, tools, middleware=[guard]).ainvoke(ask())
+    assert len(server.requests) == 4
+
+
 async def test_a_budget_ends_with_an_account(server, model, tools) -> None:
     server.script(
         call("list_files", path="."),
@@ -169,6 +176,22 @@ async def test_a_budget_ends_with_an_account(server, model, tools) -> None:
     assert "last step" in told["content"]
     server.script(say("Nine."))
     assert (await agent.ainvoke(ask("And?"), CONFIG))["messages"][-1].text == "Nine."
+
+
+async def test_discarding_keeps_the_request_valid(server, model, tools) -> None:
+    names = ["notes.txt", "todo.txt", "notes.txt", "todo.txt"]
+    server.script(
+        *[turn(think(f"{n}."), call("read_file", path=name)) for n, name in enumerate(names)],
+        say("Done."),
+    )
+    agent = create_tool_agent(model, tools, context_strategy=DiscardAll(trigger_tokens=80))
+    messages = (await agent.ainvoke(ask()))["messages"]
+    assert messages[-1].text == "Done."
+    assert len(messages) == 10
+    sent = server.requests[-1]["messages"]
+    assert [m["role"] for m in sent] == ["system", "user", "user", "assistant", "tool"]
+    assert "earlier messages of this conversation" in sent[2]["content"]
+    assert sent[3]["tool_calls"][0]["id"] == "functions.read_file:0"
 
 
 @pytest.mark.parametrize("strategy", ["hide_tool_results", "discard_all"])
