@@ -1,7 +1,8 @@
 """What the caller of a served graph may choose, and what stays with the operator.
 
 A run's context comes from outside. So a base URL that the caller names never gets the operator's
-key, files stay below the operator's folder, and tools that run code are not on offer.
+key, files stay below the operator's folder, and tools that run code are not on offer. The server
+does connect to a base URL that a caller names: let only those reach it who may do that.
 """
 
 from __future__ import annotations

@@ -21,9 +21,7 @@ def error_line(error: Exception) -> str:
     """Return an error as one line, without any key."""
     text = _refused_values(error) if isinstance(error, ValidationError) else str(error)
     secrets = [key for name in _KEYS if (key := os.environ.get(name))]
-    notes = ("During task with name", "For troubleshooting")
-    lines = [line for line in text.splitlines() if not line.startswith(notes)]
-    line = " ".join(" ".join(lines).split()) or type(error).__name__
+    line = " ".join(text.split()) or type(error).__name__
     return plain(redact(line, secrets))
 
 

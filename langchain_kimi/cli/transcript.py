@@ -41,7 +41,8 @@ class Transcript:
         """End the running line and say what the run used."""
         self._begin("")
         if self.steps:
-            self.console.print(f"{self.steps} steps, {self.tokens:,} tokens", style="dim")
+            steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
+            self.console.print(Text(f"{steps}, {self.tokens:,} tokens", style="dim"))
 
     def _message(self, message: Any) -> None:
         if isinstance(message, ToolMessage):
@@ -80,7 +81,7 @@ class Transcript:
         shown = [shortened(line, _LINE_CHARACTERS) for line in lines[:_RESULT_LINES]]
         if len(lines) > len(shown):
             shown.append(f"… {len(lines) - len(shown):,} more lines")
-        self.console.print(Text(f"← {message.name}", style=style))
+        self.console.print(Text(f"← {message.name or 'tool'}", style=style))
         text = Text("\n".join(f"  {line}" for line in shown), style="dim")
         self.console.print(text, no_wrap=True, overflow="ellipsis")
 
