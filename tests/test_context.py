@@ -183,8 +183,8 @@ def test_blocks_of_every_kind_count() -> None:
     def media(block: dict[str, Any]) -> int:
         return context_cost([HumanMessage([block])]).media
 
-    assert media({"type": "image", "url": "https://x.test/a.png"}) == 2_000
-    assert media({"type": "video", "file_id": "f"}) == 30_000
+    assert media({"type": "image", "url": "https://x.test/a.png"}) == 2_000 + 6
+    assert media({"type": "video", "file_id": "f"}) == 30_000 + 6
     assert media(picture(1920, 1080)) == 2_691 + 6
     text = context_cost([HumanMessage([{"type": "text-plain", "text": "hello there"}])])
     assert (text.text, text.media) == (estimate_tokens("hello there"), 0)

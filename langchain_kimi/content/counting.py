@@ -101,12 +101,14 @@ def content_tokens(content: str | Sequence[Any]) -> tuple[int, int, int]:
             elif found.text is not None:
                 text += estimate_tokens(found.text)
             else:
-                media += media_tokens(found)
+                media += media_tokens(found) + PICTURE_OVERHEAD
     return text, media, thought
 
 
 def media_tokens(media: Media) -> int:
     """Return what a medium costs: a picture by its size, a film or what is out of sight flatly.
+
+    The marks around it are not counted.
 
     Args:
         media: As `read_media_block` returns it.
@@ -121,7 +123,7 @@ def media_tokens(media: Media) -> int:
         size = None
     if size is None or min(size) < 1:
         return UNKNOWN_PICTURE
-    return picture_tokens(*size) + PICTURE_OVERHEAD
+    return picture_tokens(*size)
 
 
 def tools_tokens(tools: Iterable[Mapping[str, Any]]) -> int:
