@@ -47,11 +47,13 @@ class JsonFilter:
         return "".join([*self._before, self._undecided]) if self._state == "before" else ""
 
     def _inside(self, text: str) -> str:
-        start = 0
-        if self._escape and text:
-            start, self._escape = 1, False
+        if not text:
+            return ""
+        start = int(self._escape)
         for match in _TOKENS.finditer(text, start):
             mark = match.group()
+            if not self._in_string:
+                mark = mark[-1]  # a backslash escapes inside of strings only
             if mark == '"':
                 self._in_string = not self._in_string
             elif self._in_string:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from langchain_kimi.wire.json_answer import JsonFilter
@@ -53,10 +54,10 @@ def test_any_chunking_gives_the_same(pieces: list[str]) -> None:
 
 
 @thorough
-@given(text=st.text("ab .,[]{}1:'", max_size=20).filter(lambda text: "{}" not in text))
+@given(text=st.text("ab .,[]{}1:'", max_size=20))
 def test_a_text_without_json_is_kept_whole(text: str) -> None:
-    if "[[" in text or "[{" in text:
-        return
+    assume(not re.search(r"[\[{]\s*[\[{}]", text))
+
     assert filtered(text) == text
 
 
