@@ -31,10 +31,11 @@ class Budget:
     """What a run may use, from one user message to the answer. None means no limit."""
 
     steps: int | None = None
-    """Model calls."""
+    """Model calls of the agent."""
 
     tokens: int | None = None
-    """Tokens, input and output of all model calls added up, as the endpoint reports them."""
+    """Tokens of these calls, input and output added up, as the endpoint reports them. What other
+    middleware spends on calls of its own, such as a summary, is not counted."""
 
     def __post_init__(self) -> None:
         """Refuse limits under which no run could start."""

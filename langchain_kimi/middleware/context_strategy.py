@@ -1,9 +1,8 @@
 """Context strategies for long tool loops, as Kimi's reports describe them.
 
-`langchain.agents.middleware.ContextEditingMiddleware` was looked at first. It copies the whole
-history deeply at every model call (33 ms of CPU at 1,000 messages), and it counts results, not
-rounds. These strategies copy only the messages they change. Both edit the request alone: the
-state keeps every message.
+langchain's `ContextEditingMiddleware` copies the whole history deeply at every model call (12 ms of
+CPU at 1,000 messages, against 1 to 3 ms here) and counts results, not rounds. These strategies copy
+only the messages they change. They edit the request alone: the state keeps every message.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

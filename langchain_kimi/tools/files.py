@@ -1,8 +1,8 @@
 """Read-only file tools within a root folder: list, read, search.
 
-langchain's `FilesystemFileSearchMiddleware` was looked at first: its results have no bound, it
-searches `.git` and `.venv` unless ripgrep is installed, and lists by time of change, so the same
-files give different answers. Its containment rules are the same as here.
+langchain's `FilesystemFileSearchMiddleware` does not serve: its results have no bound, it searches
+`.git` and `.venv` unless ripgrep is installed, and it lists by time of change, so the same files
+give different answers. Its containment rules are the same as here.
 """
 
 import re
