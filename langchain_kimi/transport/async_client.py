@@ -126,7 +126,8 @@ class AsyncBody:
         """Return the whole body, or its beginning where a limit of bytes is given."""
         pieces = []
         size = 0
-        while data := await self.read_some():
+        at_eof = self._response.content.at_eof
+        while not at_eof() and (data := await self.read_some()):
             pieces.append(data)
             size += len(data)
             if limit is not None and size >= limit:

@@ -9,6 +9,8 @@ from typing import Any
 
 from langchain_kimi.errors import KimiInvalidInputError, request_id_of
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -31,7 +33,7 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
         KimiInvalidInputError: If the body holds what JSON or UTF-8 cannot carry.
     """
     try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(body).encode()
     except UnicodeEncodeError as error:
         around = error.object[max(0, error.start - 20) : error.start]
         msg = (
