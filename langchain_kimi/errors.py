@@ -271,7 +271,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "**********", text)
             if len(secret) >= _LONG_SECRET:
                 text = text.replace(secret, "**********")
-    return _KEY_LIKE.sub("**********", _BEARER.sub(r"\1 **********", text))
+    text = re.sub(_BEARER, r"\1 **********", text)
+    return re.sub(_KEY_LIKE, "**********", text)
 
 
 def parse_retry_after(value: str | None) -> float | None:
@@ -298,30 +299,27 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
 
 # Long enough that replacing it inside a longer word cannot hit ordinary text.
 _LONG_SECRET = 12
-_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+(?!realm\b|error\b)[\w\-.~+/=*]{6,}")
-_KEY_LIKE = re.compile(r"\b(?:nvapi-|sk-|ak-)[\w\-]{6,}")
-
-_CONTEXT_OVERFLOW = re.compile(
-    r"context[ _]length|maximum context|exceed\w*\b.{0,40}\bmax(?:imum)?[ _]tokens"
-    r"|exceeded model token limit|prompt is too long.*maximum|maximum model length",
-    re.IGNORECASE | re.DOTALL,
+# Patterns stay strings: `re` compiles them when the first error asks, not at import.
+_BEARER = r"(?i)\b(bearer|basic)\s+(?!realm\b|error\b)[\w\-.~+/=*]{6,}"
+_KEY_LIKE = r"\b(?:nvapi-|sk-|ak-)[\w\-]{6,}"
+_CONTEXT_OVERFLOW = (
+    r"(?is)context[ _]length|maximum context|exceed\w*\b.{0,40}\bmax(?:imum)?[ _]tokens"
+    r"|exceeded model token limit|prompt is too long.*maximum|maximum model length"
 )
-_QUOTA = re.compile(
-    r"exceeded_current_quota|insufficient_quota|current (?:token )?quota"
+_QUOTA = (
+    r"(?i)exceeded_current_quota|insufficient_quota|current (?:token )?quota"
     r"|insufficient (?:balance|credit|fund)|out of credit|credits? (?:are )?exhausted"
-    r"|plan and billing|account .*suspended",
-    re.IGNORECASE,
+    r"|plan and billing|account .*suspended"
 )
-_CONTENT_FILTER = re.compile(r"content_filter|considered high risk", re.IGNORECASE)
-_RETIRED = re.compile(r"Function\b.*Not found for account", re.IGNORECASE | re.DOTALL)
-_UNSUPPORTED = re.compile(
-    r"(?:unsupported|unrecogni[sz]ed|unknown|unexpected)\s+(?:request\s+)?"
-    r"(?:parameter|argument|field)s?(?:\(s\))?(?:\s+supplied)?\s*:?\s*(?P<names>[`'\"\w][^.;\n]*)",
-    re.IGNORECASE,
+_CONTENT_FILTER = r"(?i)content_filter|considered high risk"
+_RETIRED = r"(?is)Function\b.*Not found for account"
+_UNSUPPORTED = (
+    r"(?i)(?:unsupported|unrecogni[sz]ed|unknown|unexpected)\s+(?:request\s+)?"
+    r"(?:parameter|argument|field)s?(?:\(s\))?(?:\s+supplied)?\s*:?\s*(?P<names>[`'\"\w][^.;\n]*)"
 )
-_LOCKED = re.compile(r"invalid (?P<name>\w+): only .+ (?:is|are) allowed", re.IGNORECASE)
-_SINGLE_CALLS = re.compile(r"only supports single tool-calls", re.IGNORECASE)
-_WORD = re.compile(r"[A-Za-z_][\w.]*")
+_LOCKED = r"(?i)invalid (?P<name>\w+): only .+ (?:is|are) allowed"
+_SINGLE_CALLS = r"(?i)only supports single tool-calls"
+_WORD = r"[A-Za-z_][\w.]*"
 
 _BY_STATUS: Mapping[int, type[KimiError]] = {
     401: KimiAuthenticationError,
@@ -415,15 +413,15 @@ def _build_error(
 def _classify(status: int | None, problem: _Problem) -> type[KimiError]:
     said = f"{problem.kind} {problem.text}"
     if status in {400, 413, 422}:
-        if _CONTEXT_OVERFLOW.search(said):
+        if re.search(_CONTEXT_OVERFLOW, said):
             return KimiContextOverflowError
         if _unsupported_parameters(problem):
             return KimiUnsupportedParameterError
-    if status in {400, 403, 422, None} and _CONTENT_FILTER.search(said):
+    if status in {400, 403, 422, None} and re.search(_CONTENT_FILTER, said):
         return KimiContentFilterError
-    if status in {403, 429, None} and _QUOTA.search(said):
+    if status in {403, 429, None} and re.search(_QUOTA, said):
         return KimiQuotaExceededError
-    if status == 404 and _RETIRED.search(said):
+    if status == 404 and re.search(_RETIRED, said):
         return KimiModelRetiredError
     if status is None or status >= 500 or status < 300:
         return KimiServerError
@@ -433,11 +431,11 @@ def _classify(status: int | None, problem: _Problem) -> type[KimiError]:
 
 
 def _unsupported_parameters(problem: _Problem) -> tuple[str, ...]:
-    if match := _UNSUPPORTED.search(problem.text):
-        return tuple(dict.fromkeys(_WORD.findall(match["names"])))
-    if match := _LOCKED.search(problem.text):
+    if match := re.search(_UNSUPPORTED, problem.text):
+        return tuple(dict.fromkeys(re.findall(_WORD, match["names"])))
+    if match := re.search(_LOCKED, problem.text):
         return (match["name"],)
-    if _SINGLE_CALLS.search(problem.text):
+    if re.search(_SINGLE_CALLS, problem.text):
         return ("parallel_tool_calls",)
     if problem.param and re.search(r"unsupported|extra_forbidden", problem.kind):
         return (problem.param,)
