@@ -26,7 +26,8 @@ bench: .venv/.ready ## run the benchmarks, each against named alternatives in th
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 serve: .venv/.ready ## serve the graphs with LangGraph's development server
-	$(BIN)/langgraph dev --no-browser
+	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false \
+	$(BIN)/langgraph dev --no-browser --n-jobs-per-worker 50
 
 clean: ## remove .venv and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .langgraph_api

@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_nvidia_ai_endpoints import ChatNVIDIA, Model
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from langchain_kimi._version import __version__
 from langchain_kimi.binding import KimiBinding
@@ -189,11 +189,14 @@ class ChatKimi(ChatNVIDIA):
         ```
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     model: str = DEFAULT_MODEL
     """Model id. Unknown ids work, with the facts of the newest Kimi that can be switched."""
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
-    """The key. Default: `NVIDIA_API_KEY`, or `MOONSHOT_API_KEY` where the endpoint is Moonshot."""
+    """The key. Default: `NVIDIA_API_KEY`, or `MOONSHOT_API_KEY` where the endpoint is Moonshot.
+    Like ChatNVIDIA's it goes to whatever base URL is set; an empty string sends none."""
 
     endpoint: EndpointName = "auto"
     """Whose dialect the server speaks. `auto` tells it from the base URL: NVIDIA's and Moonshot's
@@ -266,7 +269,8 @@ class ChatKimi(ChatNVIDIA):
         base_url = base_url or kwargs.pop("nvidia_base_url", None)
         given = {
             "model": model,
-            "api_key": api_key or nvidia_api_key,
+            # an empty key is the caller's word that none is to be sent
+            "api_key": nvidia_api_key if api_key is None else api_key,
             "base_url": base_url,
             "temperature": temperature,
             "max_tokens": max_completion_tokens,

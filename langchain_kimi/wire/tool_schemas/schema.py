@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.wire.tool_schemas.keywords import Schema
 from langchain_kimi.wire.tool_schemas.translation import SchemaDifference, Translator
@@ -58,6 +55,9 @@ def _translated(schema: Schema) -> tuple[Schema, list[SchemaDifference]]:
 
 
 def _fault(schema: Any, error: Exception) -> str:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  slow to import, rarely needed
+    from jsonschema.exceptions import SchemaError  # noqa: PLC0415
+
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as fault:
