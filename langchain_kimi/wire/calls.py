@@ -47,6 +47,7 @@ class CallReader:
         self._ids = ids
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
+        self._announced = 0
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -68,7 +69,7 @@ class CallReader:
         if isinstance(arguments, dict | list):
             arguments = json.dumps(arguments, ensure_ascii=False)
         piece = call.arguments.feed(str(arguments)) if arguments is not None else ""
-        return self._announce(call, piece)
+        return self._pass_on(call, piece)
 
     def feed_raw(self, raw: RawCall) -> list[ToolCallChunk]:
         """Read a call that was found in the markup."""
@@ -77,7 +78,7 @@ class CallReader:
         call.name = self._names.original(name) if name else None
         call.received_id = received_id
         call.cut = not raw.closed and not raw.arguments.strip()
-        return self._announce(call, call.arguments.feed(raw.arguments))
+        return self._pass_on(call, call.arguments.feed(raw.arguments))
 
     def finish(self, *, out_of_budget: bool = False) -> list[ToolCallChunk]:
         """Read the end: what is not valid is broken for good, with its reason.
@@ -90,13 +91,11 @@ class CallReader:
         for call in self._calls:
             piece, call.reason = call.arguments.finish()
             call.cut = call.cut or (out_of_budget and not call.arguments.text().strip())
-            if call.cut and call.reason is None:
-                piece, call.reason = call.arguments.break_off(), CUT
-            if call.name is None:
-                piece = piece or call.arguments.break_off()
-                call.reason = NO_NAME
-                call.id = self._ids.claim(call.received_id, "unknown")
-                chunks.append(self._chunk(call, call.arguments.text() + piece, announce=True))
+            if call.name is None or (call.cut and call.reason is None):
+                piece = call.arguments.break_off()
+                call.reason = NO_NAME if call.name is None else CUT
+            if call.id is None:
+                chunks.append(self._announce(call, call.arguments.passed_on() + piece))
             elif piece:
                 chunks.append(self._chunk(call, piece))
         return chunks
@@ -138,25 +137,41 @@ class CallReader:
                 call = self._by_index[index] = self._new()
             return call
         if received_id is not None:
-            for call in self._calls:
-                if call.received_id == received_id and not (name and call.arguments.text()):
+            # a second name under one id is a second call: some servers repeat ids
+            for call in reversed(self._calls):
+                if call.received_id == received_id and not (name and call.name):
                     return call
-        if name or received_id or not self._calls:
+        last = self._calls[-1] if self._calls else None
+        goes_on = last is not None and received_id in {None, last.received_id}
+        if last is None or not goes_on or (name and last.name):
             return self._new()
-        return self._calls[-1]
+        return last
 
     def _new(self) -> _Call:
         call = _Call(position=len(self._calls))
         self._calls.append(call)
         return call
 
-    def _announce(self, call: _Call, piece: str) -> list[ToolCallChunk]:
+    def _pass_on(self, call: _Call, piece: str) -> list[ToolCallChunk]:
+        """Pass on a piece of a call, or announce the calls whose turn has come.
+
+        They are announced in the order in which they began, which is the order that merging
+        gives them: one whose name is late holds back those behind it.
+        """
         if call.id is not None:
             return [self._chunk(call, piece)] if piece else []
-        if call.name is None:
-            return []  # arguments before the name: they wait in the ArgumentStream
-        call.id = self._ids.claim(call.received_id, self._names.alias(call.name))
-        return [self._chunk(call, call.arguments.passed_on(), announce=True)]
+        chunks = []
+        for waiting in self._calls[self._announced :]:
+            if waiting.name is None:
+                break  # arguments before the name: they wait in the ArgumentStream
+            chunks.append(self._announce(waiting, waiting.arguments.passed_on()))
+        return chunks
+
+    def _announce(self, call: _Call, arguments: str) -> ToolCallChunk:
+        self._announced += 1
+        name = self._names.alias(call.name) if call.name else "unknown"
+        call.id = self._ids.claim(call.received_id, name)
+        return self._chunk(call, arguments, announce=True)
 
     @staticmethod
     def _chunk(call: _Call, piece: str, *, announce: bool = False) -> ToolCallChunk:

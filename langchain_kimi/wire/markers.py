@@ -94,6 +94,15 @@ class MarkerScanner:
         self._tail = text[len(text) - keep :] if keep else ""
         return self._scan(text[: len(text) - keep] if keep else text)
 
+    def stop_waiting(self) -> list[Span | RawCall]:
+        """Give out what was held back: the server tells thoughts apart after all."""
+        if self._state != "undecided":
+            return []
+        held = "".join(self._held)
+        self._held.clear()
+        self._state = "run"
+        return self._emit(held)
+
     def finish(self) -> list[Span | RawCall]:
         """Read the end of the channel."""
         pieces = self._scan(self._tail)

@@ -12,6 +12,7 @@ from langchain_kimi.errors import (
     KimiEmptyReplyError,
     KimiToolChoiceError,
     KimiTruncatedStreamError,
+    from_event,
 )
 from langchain_kimi.wire.calls import CallReader
 from langchain_kimi.wire.json_answer import JsonFilter
@@ -55,7 +56,7 @@ def carries_output(event: Mapping[str, Any]) -> bool:
     for choice in event.get("choices") or ():
         if choice.get("finish_reason"):
             return True
-        delta = choice.get("delta") or {}
+        delta = _delta_of(choice)
         if delta.get("content") or delta.get("tool_calls") or read_reasoning(delta):
             return True
     return False
@@ -102,12 +103,14 @@ class Assembler:
             self.finish_reason = choice["finish_reason"]
         if choice.get("usage"):
             self.usage = read_usage(event) or self.usage
-        delta = choice.get("delta") or {}
+        delta = _delta_of(choice)
         added = Delta()
         thoughts = read_reasoning(delta)
         if thoughts is not None:
             added.reasoning = ""
             self._sort(self._thoughts.feed(thoughts), added)
+            if thoughts:
+                self._sort(self._content.stop_waiting(), added)
         content = _content_text(delta.get("content"))
         if content:
             self._sort(self._content.feed(content), added)
@@ -237,15 +240,25 @@ def read_reply(
     Raises:
         KimiError: See `Assembler.check`.
     """
-    choices = data.get("choices") or [{}]
-    message = choices[0].get("message") or {}
-    unparsed = endpoint.unparsed_thinking and request.thinking and read_reasoning(message) is None
+    failed = data.get("error") or data.get("object") == "error"
+    if failed and not data.get("choices"):
+        raise from_event(data, endpoint.name)
+    unparsed = endpoint.unparsed_thinking and request.thinking
     assembler = Assembler(request, endpoint, await_think_end=unparsed)
-    calls = [{**call, "index": index} for index, call in enumerate(message.get("tool_calls") or ())]
-    assembler.feed({**data, "choices": [{**choices[0], "delta": {**message, "tool_calls": calls}}]})
+    assembler.feed(data)
     assembler.finish()
     assembler.check(done=True, may_be_empty=may_be_empty)
     return assembler.message(), assembler.stray_think_end
+
+
+def _delta_of(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a choice holds: a stream's delta, or a whole message in the place of one."""
+    delta: Mapping[str, Any] = choice.get("delta") or {}
+    message = choice.get("message")
+    if delta or not message:
+        return delta
+    calls = [{**call, "index": index} for index, call in enumerate(message.get("tool_calls") or ())]
+    return {**message, "tool_calls": calls}
 
 
 def _content_text(content: Any) -> str:
