@@ -151,7 +151,8 @@ class AsyncBody:
 
     def close(self) -> None:
         """Close the connection, unless the end was read: then it is in the pool already."""
-        self._response.close()
+        if self._response.connection is not None:
+            self._response.close()
 
     def _patience(self) -> float | None:
         if self._first_byte_by is None:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from langchain_kimi.transport.async_client import AsyncBody, AsyncClient
+from langchain_kimi.transport.forms import Form, bare_address, foreign_headers
 from langchain_kimi.transport.reply import Reply, decode_object, encode_body
 from langchain_kimi.transport.retry import RetryPolicy
 from langchain_kimi.transport.server import Server
@@ -107,6 +108,40 @@ class Transport:
     async def aget(self, path: str, *, headers: Mapping[str, str] | None = None) -> Reply:
         """Get a path and return the JSON reply."""
         return await self.retries.arun(lambda: self._aexchange("GET", path, headers, None))
+
+    def post_form(self, path: str, form: Form) -> Reply:
+        """Post a multipart form and return the JSON reply."""
+        headers = {"content-type": form.content_type}
+        return self.retries.run(lambda: self._exchange("POST", path, headers, form.body))
+
+    async def apost_form(self, path: str, form: Form) -> Reply:
+        """Post a multipart form and return the JSON reply."""
+        headers = {"content-type": form.content_type}
+        return await self.retries.arun(lambda: self._aexchange("POST", path, headers, form.body))
+
+    def put(self, url: str, data: bytes, *, headers: Mapping[str, str]) -> None:
+        """Put bytes to an address that the server gave.
+
+        Neither the key nor any header of the model goes there; errors do not show the address's
+        query, which holds a signature, nor the reply, which may repeat it.
+        """
+        sent = foreign_headers(headers)
+        self.retries.run(lambda: self._put(url, sent, data))
+
+    async def aput(self, url: str, data: bytes, *, headers: Mapping[str, str]) -> None:
+        """Put bytes to an address that the server gave; see `put`."""
+        sent = foreign_headers(headers)
+        await self.retries.arun(lambda: self._aput(url, sent, data))
+
+    def at(self, base_url: str) -> Transport:
+        """Return a transport to another address of the same provider, over the same pools.
+
+        The key and the model's headers go there too.
+        """
+        twin = type(self).__new__(type(self))
+        twin._server = replace(self._server, base_url=base_url)
+        twin.retries, twin._sync, twin._async = self.retries, self._sync, self._async
+        return twin
 
     def stream(
         self,
@@ -243,6 +278,20 @@ class Transport:
         if not 200 <= body.status < 300:
             raise self._server.refusal(body.status, body.headers, await body.read_error(), url)
         return body
+
+    def _put(self, url: str, headers: Mapping[str, str], data: bytes) -> None:
+        body = self._sync.send("PUT", url, headers, data)
+        body.read_error()
+        self._check_put(body, url)
+
+    async def _aput(self, url: str, headers: Mapping[str, str], data: bytes) -> None:
+        body = await self._async.send("PUT", url, headers, data)
+        await body.read_error()
+        self._check_put(body, url)
+
+    def _check_put(self, body: SyncBody | AsyncBody, url: str) -> None:
+        if not 200 <= body.status < 300:
+            raise self._server.refusal(body.status, {}, b"", bare_address(url))
 
     def _polling_url(self, body: SyncBody | AsyncBody, url: str) -> str:
         request_id = body.headers.get("nvcf-reqid")
