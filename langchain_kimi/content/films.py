@@ -246,19 +246,15 @@ def _found(footage: Footage, choice: _Choice) -> list[Frame]:
         else footage.frames(choice.first, choice.last, key_only=True)
     )
     frames: list[Frame] = []
-    stride, before, gap = 1, choice.first, 0.0
+    stride = 1
     for number, (time, frame) in enumerate(found):
-        before, gap = time, max(gap, time - before)
         if number % stride:
             continue
         frames.append(Frame(time, _encoded(frame, edge)))
         if len(frames) > most:
             frames = frames[::2]
             stride *= 2
-    if choice.by == "scene":
-        _check_whole(footage, choice.last)
-    elif gap:
-        _check_whole(footage, choice.last - 2 * gap)
+    _check_whole(footage, choice.last)
     return frames
 
 

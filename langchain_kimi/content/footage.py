@@ -52,7 +52,7 @@ class Footage:
         width: Pixels, before any turning.
         height: Pixels.
         seconds: Its length as the file states it, None where it does not.
-        reached: The time of the frame that was decoded last.
+        reached: How far it was read, in seconds.
     """
 
     name: str
@@ -71,12 +71,14 @@ class Footage:
             KimiInvalidInputError: The film is damaged.
         """
         if self.seconds is None:
-            last = 0
             with _readable(self.name):
-                for packet in self._container.demux(self._stream):
-                    if packet.pts is not None:
-                        last = max(last, packet.pts - (self._stream.start_time or 0))
-            self.seconds = float(last * (self._stream.time_base or 0)) + self._interval
+                times = (
+                    self._seconds(packet.pts)
+                    for packet in self._container.demux(self._stream)
+                    if packet.pts is not None
+                )
+                last = max(times, default=None)
+            self.seconds = 0.0 if last is None else last + self._interval
             self._seek(0.0)
         return self.seconds
 
@@ -132,10 +134,7 @@ class Footage:
 
     def time_of(self, frame: VideoFrame) -> float:
         """Return when a frame is shown, in seconds from the film's beginning."""
-        if frame.pts is None or self._stream.time_base is None:
-            return 0.0
-        start = self._stream.start_time or 0
-        return max(0.0, float((frame.pts - start) * self._stream.time_base))
+        return 0.0 if frame.pts is None else self._seconds(frame.pts)
 
     @property
     def _interval(self) -> float:
@@ -152,9 +151,14 @@ class Footage:
 
     def _decoded(self) -> Iterator[VideoFrame]:
         with _readable(self.name):
-            for frame in self._container.decode(self._stream):
-                self.reached = self.time_of(frame)
-                yield frame
+            for packet in self._container.demux(self._stream):
+                if packet.pts is not None:
+                    self.reached = max(self.reached or 0.0, self._seconds(packet.pts))
+                yield from packet.decode()
+
+    def _seconds(self, pts: int) -> float:
+        start = self._stream.start_time or 0
+        return max(0.0, float((pts - start) * (self._stream.time_base or 0)))
 
 
 @contextlib.contextmanager

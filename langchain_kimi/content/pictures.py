@@ -50,8 +50,11 @@ _TURNS = {
 }
 _PILLOW_WARNS_ABOVE = 80_000_000
 _DEFAULT = MediaLimits()
-_FAULTS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error)
-"""What Pillow raises for files that are not what they say."""
+_FAULTS = (
+    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError,
+    struct.error, Warning,
+)  # fmt: skip
+"""What Pillow raises for files that are not what they say; warnings where they are errors."""
 
 
 def image(
