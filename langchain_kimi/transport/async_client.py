@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 
 import aiohttp
+from yarl import URL
 
 from langchain_kimi.errors import KimiError
 from langchain_kimi.transport.async_pool import OPENED, AsyncPools
@@ -73,7 +74,7 @@ class AsyncClient:
         async with asyncio.timeout(finite(timeout.response)):
             response = await pool.session.request(
                 method,
-                url,
+                URL(url, encoded="%" in url),  # a signed query must stay as it is
                 data=io.BytesIO(body) if body and len(body) > AT_ONCE else body,
                 headers=headers,
                 proxy=pool.proxy(url),

@@ -32,7 +32,9 @@ def file_form(fields: Mapping[str, str], *, name: str, mime_type: str, data: byt
         data: The file's bytes.
     """
     check_headers({"content-type": mime_type})
-    body, content_type = encode_multipart_formdata([*fields.items(), ("file", (name, data, mime_type))])
+    body, content_type = encode_multipart_formdata(
+        [*fields.items(), ("file", (name, data, mime_type))]
+    )
     return Form(body, content_type)
 
 

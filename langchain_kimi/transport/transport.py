@@ -139,8 +139,7 @@ class Transport:
         The key and the model's headers go there too.
         """
         twin = type(self).__new__(type(self))
-        twin._server = replace(self._server, base_url=base_url)
-        twin.retries, twin._sync, twin._async = self.retries, self._sync, self._async
+        vars(twin).update(vars(self), _server=replace(self._server, base_url=base_url))
         return twin
 
     def stream(
