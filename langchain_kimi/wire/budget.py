@@ -19,9 +19,6 @@ and no answer."""
 DEFAULT_INSTANT = 16_384
 MARGIN = 1_024
 """Tokens left free between prompt and reply, as the estimate may be low."""
-PICTURE = 1_500
-"""What a picture is taken to cost where its size is not looked at: a letter page at 110 dpi."""
-MESSAGE_MARKUP = 5
 _CHARS_PER_TOKEN = 1.3
 """The densest text measured (Japanese): no prompt has more tokens than its length over this."""
 _MEDIA_TOKENS = 5_000
@@ -61,17 +58,12 @@ def output_tokens(
 def estimate_request(body: Mapping[str, Any]) -> int:
     """Estimate the prompt tokens of a request, without a tokenizer.
 
-    Text goes by `langchain_kimi.content.tokens`, which says how good it is; a picture counts as
-    `PICTURE`, a message and a tool as their markup.
-
     Args:
         body: A request: `messages` and `tools`.
     """
-    from langchain_kimi.content.tokens import estimate_tokens  # noqa: PLC0415  not at import
+    from langchain_kimi.content.counting import request_tokens  # noqa: PLC0415  not at import
 
-    texts, media = _texts(body)
-    markup = MESSAGE_MARKUP * len(body["messages"])
-    return estimate_tokens("\n".join(texts)) + media * PICTURE + markup
+    return request_tokens(body)
 
 
 def _upper_bound(body: Mapping[str, Any]) -> float:
