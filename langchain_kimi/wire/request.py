@@ -86,9 +86,14 @@ def build_request(messages: Sequence[BaseMessage], options: Options) -> Request:
         KimiInvalidInputError: A message, a block or a combination of options cannot be sent.
     """
     _check_thinking(options)
-    names = ToolNames([*_declared(options.tools), *tool_names(messages)])
+    tools = [tool["function"]["name"] for tool in options.tools]
+    names = ToolNames([*tools, *tool_names(messages)])
     choice = decide_tool_choice(
-        options.tool_choice, names=names, thinking=options.thinking, facts=options.facts
+        options.tool_choice,
+        tools=tools,
+        names=names,
+        thinking=options.thinking,
+        facts=options.facts,
     )
     thinking = options.thinking and not choice.needs_instant
     preserve = thinking and _preserves(options)
@@ -165,10 +170,6 @@ def _model_id(options: Options) -> str:
     if options.endpoint.bare_model_id:
         return options.model.removeprefix("moonshotai/")
     return options.model
-
-
-def _declared(tools: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    return (tool["function"]["name"] for tool in tools)
 
 
 def _aliased(tool: Mapping[str, Any], names: ToolNames) -> dict[str, Any]:

@@ -8,7 +8,7 @@ made without thinking; a model that always thinks gets `auto` and its reply is c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class ToolChoice:
 def decide_tool_choice(
     choice: str | Mapping[str, Any] | bool | None,
     *,
+    tools: Collection[str],
     names: ToolNames,
     thinking: bool,
     facts: ModelFacts,
@@ -45,18 +46,20 @@ def decide_tool_choice(
     Args:
         choice: None, `auto`, `none`, `any`, `required`, True, False, a tool's name, or
             `{"type": "function", "function": {"name": …}}`.
-        names: The request's tool names.
+        tools: The names of the tools that the request declares.
+        names: Maps them to their wire names.
         thinking: Whether thinking is asked for.
         facts: The model's row.
 
     Raises:
-        KimiInvalidInputError: The name is no tool of the request, or the value is none of these.
+        KimiInvalidInputError: The name is no tool of the request, a call is forced where no tool
+            is declared, or the value is none of these.
     """
     if choice is None or choice is False:
         return ToolChoice()
     if choice in ("auto", "none"):
         return ToolChoice(value=str(choice))
-    name = _named(choice, names)
+    name = _named(choice, tools, names)
     value: str | dict[str, Any] = (
         {"type": "function", "function": {"name": name}} if name else "required"
     )
@@ -69,19 +72,20 @@ def decide_tool_choice(
     return ToolChoice(value="auto", must_call=name or True)
 
 
-def _named(choice: str | Mapping[str, Any] | bool, names: ToolNames) -> str | None:
-    if choice is True or choice in ("any", "required"):
+def _named(
+    choice: str | Mapping[str, Any] | bool, tools: Collection[str], names: ToolNames
+) -> str | None:
+    if tools and (choice is True or choice in ("any", "required")):
         return None
     name: Any = choice
     if isinstance(choice, Mapping):
         function = choice.get("function")
         name = function.get("name") if isinstance(function, Mapping) else choice.get("name")
-    alias = names.alias(name) if isinstance(name, str) and name else ""
-    if alias not in names.aliases:
-        known = ", ".join(map(names.original, names.aliases)) or "none"
+    if name not in tools:
+        known = ", ".join(tools) or "none"
         msg = (
             f"tool_choice={choice!r} names no tool of this request (tools: {known}); "
             "use 'auto', 'none', 'any' or one of them"
         )
         raise KimiInvalidInputError(msg)
-    return alias
+    return names.alias(str(name))
