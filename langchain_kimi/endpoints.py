@@ -52,7 +52,16 @@ class Endpoint:
     """Whether a schema for the answer keeps the model from calling tools (inferred: vLLM and
     SGLang bind all that follows the thoughts)."""
     native_video: bool = False
-    """Whether a video can be sent as a video."""
+    """Whether a video can be sent as a video; elsewhere its frames are (vLLM answers 500)."""
+    uploads: Literal["files", "assets"] | None = None
+    """The route that takes large media beforehand: Moonshot's files (`ms://id`), NVIDIA's assets
+    (`data:image/png;asset_id,id`)."""
+    picture_formats: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp", "image/gif")
+    """The types of pictures that are sent; others become one of them."""
+    hoists_pictures: bool = False
+    """Whether all pictures of a message come to stand before its text, so that text between them
+    refers to them by number (seen on vLLM without `--interleave-mm-strings`; inferred for SGLang,
+    and for NVIDIA's catalog, which runs the containers of NIM)."""
     unparsed_thinking: bool = False
     """Whether a server of this kind may run without a reasoning parser, so that thoughts and a
     closing `</think>` come as content."""
@@ -67,18 +76,23 @@ ENDPOINTS: dict[str, Endpoint] = {
         max_output_tokens=65_536,
         polls_202=True,
         structured_output="prompt",
+        uploads="assets",
+        picture_formats=("image/png", "image/jpeg"),
+        hoists_pictures=True,
     ),
     "vllm": Endpoint(
         name="vllm",
         thinking_switch="chat_template_kwargs",
         reasoning_fields=("reasoning", "reasoning_content"),
         tokenizer_route="tokenize",
+        hoists_pictures=True,
         unparsed_thinking=True,
     ),
     "sglang": Endpoint(
         name="sglang",
         thinking_switch="chat_template_kwargs",
         reasoning_fields=("reasoning", "reasoning_content"),
+        hoists_pictures=True,
         unparsed_thinking=True,
     ),
     "moonshot": Endpoint(
@@ -95,6 +109,7 @@ ENDPOINTS: dict[str, Endpoint] = {
         states_schema=True,
         grammar_forbids_tools=False,
         native_video=True,
+        uploads="files",
     ),
 }
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_kimi.content.blocks import read_media_block
 from langchain_kimi.errors import KimiInvalidInputError
+from langchain_kimi.wire.labels import is_time
 
 if TYPE_CHECKING:
     from langchain_kimi.content.blocks import Media
@@ -35,9 +36,22 @@ class Content:
         """The parts that are no text."""
         return [part for part in self.parts if part["type"] != "text"]
 
+    @property
+    def moving(self) -> list[dict[str, Any]]:
+        """What goes along where media stand in another message: they and the times of frames."""
+        return [part for place, part in enumerate(self.parts) if not self._stays(place)]
+
     def text(self, separator: str = "\n") -> str:
         """The text parts, joined."""
-        return separator.join(part["text"] for part in self.parts if part["type"] == "text")
+        return separator.join(
+            part["text"] for place, part in enumerate(self.parts) if self._stays(place)
+        )
+
+    def _stays(self, place: int) -> bool:
+        part, *following = self.parts[place : place + 2]
+        if part["type"] != "text":
+            return False
+        return not (following and following[0]["type"] == "image_url" and is_time(part))
 
     def for_user(self) -> str | list[dict[str, Any]]:
         """A string where there is only text (every server joins text parts by a newline)."""
@@ -87,27 +101,39 @@ def _media_part(media: Media, *, where: str, endpoint: Endpoint) -> dict[str, An
         return _text(media.text)
     if media.kind == "image":
         return {"type": "image_url", "image_url": {"url": _url(media, where, endpoint)}}
-    if media.kind == "video" and endpoint.native_video:
+    if media.kind == "video" and endpoint.native_video and not _is_link(media):
         return {"type": "video_url", "video_url": {"url": _url(media, where, endpoint)}}
     hints = {
-        "video": "send sampled frames: langchain_kimi.content.video(path)",
+        "video": "send sampled frames of a local copy: langchain_kimi.content.video(path)",
         "file": "send its pages as text and pictures: langchain_kimi.content.document(path)",
         "audio": "Kimi hears nothing: send a transcript as text",
     }
     msg = (
-        f"{where} is a {media.kind} block ({media.mime_type or 'no mime type'}), which the "
+        f"{where} is a {media.kind} block ({_told(media)}), which the "
         f"endpoint {endpoint.name!r} does not take; {hints.get(media.kind, 'send it as text')}"
     )
     raise KimiInvalidInputError(msg)
+
+
+def _told(media: Media) -> str:
+    kind = media.mime_type or "no mime type"
+    if media.file_id is not None:
+        return f"{kind}, by file id"
+    return f"{kind}, by URL" if media.url and not media.url.startswith("data:") else kind
+
+
+def _is_link(media: Media) -> bool:
+    """Whether a server would have to fetch it: Moonshot's guide takes films as bytes or uploads."""
+    return media.url is not None and media.url.startswith(("http://", "https://"))
 
 
 def _url(media: Media, where: str, endpoint: Endpoint) -> str:
     if media.base64 is not None:
         return f"data:{media.mime_type or f'{media.kind}/*'};base64,{media.base64}"
     if media.file_id is not None:
-        if endpoint.name == "moonshot":
+        if endpoint.uploads == "files":
             return f"ms://{media.file_id.removeprefix('ms://')}"
-        if endpoint.polls_202:
+        if endpoint.uploads == "assets":
             return f"data:{media.mime_type or 'image/png'};asset_id,{media.file_id}"
         msg = (
             f"{where} names a file id, which the endpoint {endpoint.name!r} does not know; "

@@ -15,6 +15,7 @@ from langchain_kimi.wire.history import (
     read_turns,
     tool_names,
 )
+from langchain_kimi.wire.labels import with_labels
 from langchain_kimi.wire.media import Content, asset_ids, read_content
 from langchain_kimi.wire.response_format import read_response_format
 from langchain_kimi.wire.tool_choice import decide_tool_choice
@@ -101,7 +102,10 @@ def build_request(messages: Sequence[BaseMessage], options: Options) -> Request:
     answer = read_response_format(
         options.response_format, endpoint=options.endpoint, has_tools=bool(options.tools)
     )
-    wired = list(_messages(turns, options.endpoint, thinking=thinking, preserve=preserve))
+    wired = [
+        with_labels(message, options.endpoint)
+        for message in _messages(turns, options.endpoint, thinking=thinking, preserve=preserve)
+    ]
     if not wired:
         msg = "there is no message to send; pass at least one with content"
         raise KimiInvalidInputError(msg)
@@ -293,7 +297,7 @@ def _moved(turn: Turn, content: Content) -> list[dict[str, Any]]:
     if not content.media:
         return []
     source = f"the result of {turn.tool_call_id}" if turn.tool_call_id else "the system message"
-    return [{"type": "text", "text": f"Attached media from {source}:"}, *content.media]
+    return [{"type": "text", "text": f"Attached media from {source}:"}, *content.moving]
 
 
 def _instructed(messages: list[dict[str, Any]], instruction: str | None) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Tests of delivery: how media reach each endpoint."""
