@@ -5,6 +5,7 @@ Each event is a plain dictionary, given to LangGraph's stream writer (`stream_mo
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Literal, NotRequired, TypedDict
@@ -15,6 +16,7 @@ What = Literal[
     "task", "queued", "started", "step", "requeued", "approval", "ended", "progress", "note"
 ]
 _PROGRESS_EVERY = 0.2
+_LOG = logging.getLogger(__name__)
 
 
 class Counts(TypedDict):
@@ -78,7 +80,7 @@ class Events:
             if reason:
                 event["reason"] = reason
             event["counts"] = self._counts()
-            self.writer(event)
+            self._send(event)
 
     def of(self, what: What, agent: AgentState, *, text: str = "") -> None:
         """Send an event about a sub-agent, and from time to time one about the tree."""
@@ -92,10 +94,20 @@ class Events:
             event["reason"] = agent.reason
         if text:
             event["text"] = text
-        self.writer(event)
+        self._send(event)
         if event["at"] - self._last_progress >= _PROGRESS_EVERY:
             self._last_progress = event["at"]
             self.tell("progress")
+
+    def _send(self, event: SwarmEvent) -> None:
+        """Hand an event over; a listener that fails is not told more, and disturbs nothing."""
+        if self.writer is None:
+            return
+        try:
+            self.writer(event)
+        except Exception:  # noqa: BLE001 - progress is no reason to stop work
+            _LOG.warning("The progress stream's reader failed; it is told no more.", exc_info=True)
+            self.writer = None
 
     def _event(self, what: What, agent: str) -> SwarmEvent:
         return {

@@ -8,6 +8,7 @@ the server turned away goes to the end of the line with its context.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import HumanMessage, ToolCall
+from langchain_core.runnables.config import var_child_runnable_config
 
 from langchain_kimi.swarm.backend import JournalError
 from langchain_kimi.swarm.budgets import Grant
@@ -30,6 +32,17 @@ from langchain_kimi.swarm.subagents import Bound
 from langchain_kimi.swarm.worker import HopelessError, RequeueError, Worker
 
 _HOPELESS_AFTER = 3
+
+
+def _own_context() -> contextvars.Context:
+    """Return a context in which no graph node runs.
+
+    A graph that a sub-agent runs must not take itself for a part of the outer graph, and model
+    calls need not merge the node's configuration each time.
+    """
+    context = contextvars.copy_context()
+    context.run(var_child_runnable_config.set, None)
+    return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,7 @@ class Swarm:
         self.questions: dict[str, Question] = {}
         self.asked = asyncio.Event()
         """Set when a person is asked."""
-        self.broken: JournalError | None = None
+        self.broken: Exception | None = None
         self.cancelled = ""
         """Why everything was cancelled; "" while it was not."""
         self.most_at_work = 0
@@ -255,7 +268,9 @@ class Swarm:
         self._working.add(agent.id)
         agent.status = "running"
         agent.started = agent.started or time.time()
-        self._tasks[agent.id] = self.loop.create_task(self._run(agent), name=agent.id)
+        self._tasks[agent.id] = self.loop.create_task(
+            self._run(agent), name=agent.id, context=_own_context()
+        )
         self.desk.events.of("started", agent)
 
     async def _run(self, agent: AgentState) -> None:
@@ -263,14 +278,13 @@ class Swarm:
         try:
             outcome = await self._outcome(agent)
             await self._close(agent, outcome)
+            self._announce(agent)
         except RequeueError:
             agent.status = "waiting"
             self._ready.append(agent)
             self.desk.events.of("requeued", agent)
-        except JournalError as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits for the swarm gets it
             self._break(error)
-        else:
-            self._announce(agent)
         finally:
             self._tasks.pop(agent.id, None)
             self._working.discard(agent.id)
@@ -403,8 +417,8 @@ class Swarm:
             outcome = Outcome("failed", reason=f"not started, for others failed with: {reason}")
             self._end_early(waiting, outcome)
 
-    def _break(self, error: JournalError) -> None:
-        """Nothing more can be made safe: stop all work where it is."""
+    def _break(self, error: Exception) -> None:
+        """Nothing more can be made safe, or a mistake of our own: stop all work where it is."""
         if self.broken is None:
             self.broken = error
             for task in list(self._tasks.values()):

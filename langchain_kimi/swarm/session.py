@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import hashlib
 import time
 from collections import deque
@@ -244,7 +245,7 @@ class Session:
     ) -> None:
         """Speak through the graph run that just entered."""
         self.desk.config = config
-        self.events.writer = writer
+        self.events.writer = None if writer is None else _in_context(writer)
         self.desk.context = context
         self.desk.store = store if isinstance(store, BaseStore) else None
 
@@ -291,6 +292,12 @@ class Session:
             "rate": rate,
             "seconds": now - self.state.started if self.state.started else 0.0,
         }
+
+
+def _in_context(writer: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a writer that works outside the node: LangGraph's looks up whose node it is in."""
+    context = contextvars.copy_context()
+    return lambda event: context.run(writer, event)
 
 
 _LAST_TURN = (

@@ -71,7 +71,7 @@ def _bar(
     parts += [
         f'<rect x="{_LEFT + (span.start - start) * scale:.1f}" y="{y + 2}" height="{_ROW - 5}" '
         f'width="{max(0.5, (span.end - span.start) * scale):.1f}" fill="{_COLOURS[span.what]}"/>'
-        for span in spans
+        for span in _visible(spans, scale)
     ]
     if marked and spans:
         x = _LEFT + (spans[0].start - start) * scale
@@ -81,6 +81,18 @@ def _bar(
             f'stroke="{_PATH}"/>'
         )
     return "".join(parts)
+
+
+def _visible(spans: list[Span], scale: float) -> list[Span]:
+    """Join stretches that are too narrow to be told apart on the picture."""
+    found: list[Span] = []
+    for span in spans:
+        last = found[-1] if found else None
+        if last is not None and (span.end - last.start) * scale < 1.0:
+            found[-1] = Span(last.what, last.start, span.end)
+        else:
+            found.append(span)
+    return found
 
 
 def _legend(note: str) -> str:
