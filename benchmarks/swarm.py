@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class FakeModel(BaseChatModel):
         return "fake"
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        """Bind as real models do."""
         return self.bind(tools=len(tools))
 
     def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
@@ -60,9 +61,8 @@ class FakeModel(BaseChatModel):
     async def _agenerate(self, messages: Any, *args: Any, **kwargs: Any) -> ChatResult:
         self.calls += 1
         self.last_call = time.monotonic()
-        taken = sum(message.type == "ai" for message in messages[-2:])
-        number = _step(messages, taken)
-        if self.marks.keys() >= {number}:
+        number = _step(messages)
+        if number in self.marks:
             self.marks[number] = time.process_time()
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
@@ -90,14 +90,12 @@ class FakeModel(BaseChatModel):
         )
 
 
-def _step(messages: list[BaseMessage], _taken: int) -> int:
+def _step(messages: list[BaseMessage]) -> int:
     """Return how many tool results came: the last one says its number."""
     last = messages[-1]
-    return int(last.tool_call_id[1:]) + 1 if _of_worker(last) else 0
-
-
-def _of_worker(message: BaseMessage) -> bool:
-    return isinstance(message, ToolMessage) and message.name == "look_up"
+    if isinstance(last, ToolMessage) and last.name == "look_up":
+        return int(last.tool_call_id[1:]) + 1
+    return 0
 
 
 def _leads(messages: list[BaseMessage]) -> bool:
@@ -120,7 +118,7 @@ def _fan_out(how: str, agents: int) -> list[Any]:
 
 
 @tool
-async def look_up(query: str) -> str:
+async def look_up(query: str) -> str:  # noqa: ARG001 - a fake
     """Look something up."""
     await asyncio.sleep(0.005)
     return RESULT
@@ -180,14 +178,16 @@ async def _swarm(model: FakeModel, agents: int, folder: Path, **settings: Any) -
             model, [look_up], journal=folder / "journal.sqlite", checkpointer=saver, **settings
         )
         events = 0
-        async for mode, event in agent.astream(
+        final: Any = None
+        stream: Any = agent.astream(
             {"messages": [HumanMessage("go")], "budget": budget},
             _config("t"),
             stream_mode=["custom", "values"],
             durability="sync",
-        ):
+        )
+        async for mode, event in stream:
             events += mode == "custom"
-            final = event if mode == "values" else None
+            final = event if mode == "values" else final
     assert final is not None
     assert final["status"] == "done", final["missing"][:3]
     return {"events": events, "usage": final["usage"]}
@@ -223,13 +223,13 @@ async def create_agent_sqlite(model: FakeModel, agents: int, folder: Path) -> di
     return {}
 
 
-async def deepagents_sqlite(model: FakeModel, agents: int, folder: Path) -> dict[str, Any]:
+async def deepagents_sqlite(model: FakeModel, _agents: int, folder: Path) -> dict[str, Any]:
     """The task tool of deepagents on LangGraph's SQLite saver, durability async."""
-    from deepagents import create_deep_agent
+    from deepagents import SubAgent, create_deep_agent
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     model.fan_out = "task"
-    worker = {
+    worker: SubAgent = {
         "name": "worker",
         "description": "Studies.",
         "system_prompt": "Study.",
@@ -252,7 +252,7 @@ async def cancel(model: FakeModel, agents: int, folder: Path) -> dict[str, Any]:
     task = asyncio.create_task(
         agent.ainvoke({"messages": [HumanMessage("go")]}, _config("cancelled"))
     )
-    while model.in_flight < agents:
+    while model.in_flight < agents:  # noqa: ASYNC110 - the model has no event for it
         await asyncio.sleep(0.01)
     handle = running("cancelled")
     assert handle is not None
@@ -266,7 +266,7 @@ async def cancel(model: FakeModel, agents: int, folder: Path) -> dict[str, Any]:
     return {"cancel_s": took, "calls_after": model.calls - calls}
 
 
-CONTESTANTS: dict[str, Callable[[FakeModel, int, Path], Awaitable[dict[str, Any]]]] = {
+CONTESTANTS: dict[str, Callable[[FakeModel, int, Path], Coroutine[Any, Any, dict[str, Any]]]] = {
     one.__name__: one
     for one in (
         floor,
@@ -318,7 +318,8 @@ def run(name: str, agents: int, steps: int, *, delay: float = 0.02, last: int = 
         raise RuntimeError(msg)
     found = json.loads(done.stdout.splitlines()[-1])
     print(
-        f"{name:>22} {agents:>5} x {steps:<5} cpu {found['cpu']:7.2f} s  wall {found['wall']:7.2f} s"
+        f"{name:>22} {agents:>5} x {steps:<5} cpu {found['cpu']:7.2f} s"
+        f"  wall {found['wall']:7.2f} s"
         f"  disk {found['disk_mb']:7.1f} MB  memory +{found['memory_mb']:6.1f} MB"
         f"  peak {found['peak']:>4}",
         flush=True,
@@ -328,7 +329,7 @@ def run(name: str, agents: int, steps: int, *, delay: float = 0.02, last: int = 
 
 def ratio(one: list[Any], other: list[Any], key: str) -> float:
     """Return the median over rounds of one contestant's figure over the other's."""
-    return statistics.median(a[key] / b[key] for a, b in zip(one, other, strict=True))
+    return statistics.median(float(a[key]) / float(b[key]) for a, b in zip(one, other, strict=True))
 
 
 def noise() -> str:

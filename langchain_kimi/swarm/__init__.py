@@ -8,6 +8,7 @@ from langchain_kimi.swarm.desk import Timeouts
 from langchain_kimi.swarm.events import SwarmEvent
 from langchain_kimi.swarm.failures import RetryPolicy
 from langchain_kimi.swarm.journal import Journal, open_journal
+from langchain_kimi.swarm.live import Progress
 from langchain_kimi.swarm.live_runs import Handle, running
 from langchain_kimi.swarm.subagents import IdempotencyKey, SubAgent
 
@@ -20,6 +21,7 @@ __all__ = [
     "JournalError",
     "JournalTakenError",
     "Price",
+    "Progress",
     "RetryPolicy",
     "SubAgent",
     "SwarmEvent",

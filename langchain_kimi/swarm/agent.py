@@ -114,10 +114,15 @@ def create_background_agent(
             runtime context that gives one of them.
         retention: "results" drops the steps of sub-agents that ended, once the task has ended:
             they cannot be continued after.
+        retry: How often a call is tried again, by kind of error.
+        timeouts: For a call, a tool, and a runnable that gives no sign of life.
+        compaction: When and how a sub-agent's conversation is shortened.
         result_tokens: What the results of one turn may take in the orchestrator's context;
             more is merged by sub-agents, or given as excerpts with references.
         context_schema: The runtime context. Its field `budget`, where it has one, is used.
         checkpointer: Keeps the outer graph, so that a run can be resumed.
+        store: LangGraph's store, for tools.
+        name: The graph's name.
 
     Returns:
         A compiled graph. Call it with `{"messages": [...], "budget": {...}}`.
@@ -355,7 +360,8 @@ def _allowed(interrupt_on: Mapping[str, bool | Mapping[str, Any]]) -> dict[str, 
             continue
         decisions = DECISIONS if value is True else value["allowed_decisions"]
         if unknown := sorted(set(decisions) - set(DECISIONS)):
-            msg = f"interrupt_on[{tool!r}] allows {', '.join(unknown)}; known: {', '.join(DECISIONS)}."
+            known = ", ".join(DECISIONS)
+            msg = f"interrupt_on[{tool!r}] allows {', '.join(unknown)}; known are {known}."
             raise ValueError(msg)
         allowed[tool] = tuple(decisions)
     return allowed

@@ -33,8 +33,7 @@ def handed_over(prompt: str, needs: Sequence[AgentState]) -> str:
         return prompt
     each = _MOST_CHARACTERS // len(needs)
     parts = [prompt, "# Results of what this task builds on"]
-    for need in needs:
-        parts.append(f"## {need.label} ({need.status})\n\n{excerpt(need, each)}")
+    parts += [f"## {need.label} ({need.status})\n\n{excerpt(need, each)}" for need in needs]
     return "\n\n".join(parts)
 
 

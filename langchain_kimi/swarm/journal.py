@@ -24,6 +24,7 @@ from langchain_kimi.swarm.backend import (
     RunInfo,
 )
 from langchain_kimi.swarm.records import Record, decode, encode
+from langchain_kimi.swarm.sqlite import SqliteBackend
 
 _T = TypeVar("_T")
 _MOST_ITEMS = 4096
@@ -116,11 +117,12 @@ class Journal:
 
     async def _ask(self, work: Callable[[Backend], _T]) -> _T:
         call = _Call(work)
-        self._put(call)
+        self.put(call)
         result: _T = await call.future
         return result
 
-    def _put(self, item: _Call | _Write) -> None:
+    def put(self, item: _Call | _Write) -> None:
+        """Hand work to the thread that owns the database."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -247,7 +249,7 @@ class RunLog:
     def _flush(self) -> None:
         if self._open is not None:
             write, self._open = self._open, None
-            self.journal._put(write)
+            self.journal.put(write)
 
     def _check(self) -> None:
         if self.error is not None:
@@ -271,7 +273,7 @@ def open_journal(where: str | Path | Journal | None) -> Journal:
         return where
     text = ":memory:" if where is None else str(where)
     if text.startswith(("postgresql://", "postgres://")):
-        from langchain_kimi.swarm.postgres import PostgresBackend
+        from langchain_kimi.swarm.postgres import PostgresBackend  # noqa: PLC0415 - an extra
 
         return Journal(PostgresBackend(text))
     if "://" in text and not text.startswith("sqlite:///"):
@@ -280,8 +282,6 @@ def open_journal(where: str | Path | Journal | None) -> Journal:
             "Give a path, sqlite:///path, or postgresql://user@host/database."
         )
         raise ValueError(msg)
-    from langchain_kimi.swarm.sqlite import SqliteBackend
-
     return Journal(SqliteBackend(text.removeprefix("sqlite:///")))
 
 

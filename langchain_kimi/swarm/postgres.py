@@ -89,6 +89,8 @@ class PostgresBackend:
             pause = min(2.0, pause * 2)
 
     def claim(self, run: str, now: float) -> Claim:
+        """Make this process the only writer of a run."""
+
         def work(connection: _Connection) -> Claim:
             number, epoch = _one(
                 connection,
@@ -107,6 +109,7 @@ class PostgresBackend:
         return self._transaction(work)
 
     def write(self, rows: Sequence[Row], blobs: Sequence[Blob], now: float) -> None:
+        """Write everything in one transaction, unless the run was taken over."""
         items: list[Row | Blob] = [*rows, *blobs]
         writers = sorted({(item.run, item.epoch) for item in items})
 
@@ -133,6 +136,7 @@ class PostgresBackend:
         self._transaction(work)
 
     def read(self, run: str) -> Iterable[tuple[int, str, bytes]]:
+        """Return a run's records in their order."""
         return self._rows(
             "SELECT kind, agent, body FROM kimi_records "
             "WHERE run = (SELECT id FROM kimi_runs WHERE name = %s) ORDER BY seq",
@@ -140,6 +144,7 @@ class PostgresBackend:
         )
 
     def blobs(self, run: str) -> list[BlobInfo]:
+        """List a run's artifacts."""
         rows = self._rows(
             "SELECT name, media_type, length(body) FROM kimi_artifacts "
             "WHERE run = (SELECT id FROM kimi_runs WHERE name = %s) ORDER BY name",
@@ -148,6 +153,7 @@ class PostgresBackend:
         return [BlobInfo(*row) for row in rows]
 
     def blob(self, run: str, name: str) -> tuple[str, bytes] | None:
+        """Return an artifact's media type and content."""
         rows: list[tuple[str, bytes]] = self._rows(
             "SELECT media_type, body FROM kimi_artifacts "
             "WHERE run = (SELECT id FROM kimi_runs WHERE name = %s) AND name = %s",
@@ -159,6 +165,7 @@ class PostgresBackend:
         return self._transaction(lambda connection: connection.execute(query, values).fetchall())
 
     def drop_records(self, run: str, kinds: Sequence[int], agents: Sequence[str]) -> None:
+        """Forget the records of these kinds of these agents."""
         self._transaction(
             lambda connection: connection.execute(
                 "DELETE FROM kimi_records WHERE run = (SELECT id FROM kimi_runs WHERE name = %s) "
@@ -168,6 +175,8 @@ class PostgresBackend:
         )
 
     def delete(self, run: str) -> None:
+        """Forget a run altogether."""
+
         def work(connection: _Connection) -> None:
             found = connection.execute(
                 "DELETE FROM kimi_runs WHERE name = %s RETURNING id", (run,)
@@ -179,6 +188,7 @@ class PostgresBackend:
         self._transaction(work)
 
     def runs(self) -> list[RunInfo]:
+        """List the runs, the latest first."""
         rows = self._rows(
             "SELECT name, count(seq), coalesce(sum(length(body)), 0)::bigint, updated "
             "FROM kimi_runs LEFT JOIN kimi_records ON kimi_records.run = kimi_runs.id "
@@ -191,6 +201,7 @@ class PostgresBackend:
         """Leave it to the server: its autovacuum does this."""
 
     def close(self) -> None:
+        """Let go of the database."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -93,6 +93,8 @@ class SqliteBackend:
         return result
 
     def claim(self, run: str, now: float) -> Claim:
+        """Make this process the only writer of a run."""
+
         def work(connection: sqlite3.Connection) -> Claim:
             connection.execute(
                 "INSERT INTO runs (name, epoch, updated) VALUES (?, 1, ?) "
@@ -110,6 +112,7 @@ class SqliteBackend:
         return self._transaction(work)
 
     def write(self, rows: Sequence[Row], blobs: Sequence[Blob], now: float) -> None:
+        """Write everything in one transaction, unless the run was taken over."""
         items: list[Row | Blob] = [*rows, *blobs]
         writers = {(item.run, item.epoch) for item in items}
 
@@ -133,6 +136,7 @@ class SqliteBackend:
         self._transaction(work)
 
     def read(self, run: str) -> Iterable[tuple[int, str, bytes]]:
+        """Return a run's records in their order."""
         return self._rows(
             "SELECT kind, agent, body FROM records "
             "WHERE run = (SELECT id FROM runs WHERE name = ?) ORDER BY seq",
@@ -140,6 +144,7 @@ class SqliteBackend:
         )
 
     def blobs(self, run: str) -> list[BlobInfo]:
+        """List a run's artifacts."""
         rows = self._rows(
             "SELECT name, media_type, length(body) FROM artifacts "
             "WHERE run = (SELECT id FROM runs WHERE name = ?) ORDER BY name",
@@ -148,6 +153,7 @@ class SqliteBackend:
         return [BlobInfo(*row) for row in rows]
 
     def blob(self, run: str, name: str) -> tuple[str, bytes] | None:
+        """Return an artifact's media type and content."""
         rows: list[tuple[str, bytes]] = self._rows(
             "SELECT media_type, body FROM artifacts "
             "WHERE run = (SELECT id FROM runs WHERE name = ?) AND name = ?",
@@ -159,27 +165,32 @@ class SqliteBackend:
         return self._transaction(lambda connection: connection.execute(query, values).fetchall())
 
     def drop_records(self, run: str, kinds: Sequence[int], agents: Sequence[str]) -> None:
+        """Forget the records of these kinds of these agents."""
+
         def work(connection: sqlite3.Connection) -> None:
-            marks = ",".join("?" * len(kinds))
             connection.executemany(
                 "DELETE FROM records WHERE run = (SELECT id FROM runs WHERE name = ?) "
-                f"AND agent = ? AND kind IN ({marks})",
-                [(run, agent, *kinds) for agent in agents],
+                "AND agent = ? AND kind = ?",
+                [(run, agent, kind) for agent in agents for kind in kinds],
             )
 
         self._transaction(work)
 
     def delete(self, run: str) -> None:
+        """Forget a run altogether."""
+
         def work(connection: sqlite3.Connection) -> None:
-            for table in ("records", "artifacts"):
-                connection.execute(
-                    f"DELETE FROM {table} WHERE run = (SELECT id FROM runs WHERE name = ?)", (run,)
-                )
+            found = connection.execute("SELECT id FROM runs WHERE name = ?", (run,)).fetchone()
+            if found is None:
+                return
+            connection.execute("DELETE FROM records WHERE run = ?", found)
+            connection.execute("DELETE FROM artifacts WHERE run = ?", found)
             connection.execute("DELETE FROM runs WHERE name = ?", (run,))
 
         self._transaction(work)
 
     def runs(self) -> list[RunInfo]:
+        """List the runs, the latest first."""
         rows = self._rows(
             "SELECT name, count(seq), coalesce(sum(length(body)), 0), updated FROM runs "
             "LEFT JOIN records ON records.run = runs.id GROUP BY runs.id ORDER BY updated DESC",
@@ -188,9 +199,11 @@ class SqliteBackend:
         return [RunInfo(*row) for row in rows]
 
     def vacuum(self) -> None:
+        """Give room back to the disk."""
         self._open().execute("VACUUM")
 
     def close(self) -> None:
+        """Let go of the database."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -92,7 +92,7 @@ async def test_an_approval_comes_at_once_and_siblings_go_on(tmp_path):
         {"action_name": "pay", "allowed_decisions": ["approve", "reject"]}
     ]
     handle = running("t")
-    while sum(one.status == "done" for one in handle.agents()) < 2:
+    while sum(one.status == "done" for one in handle.agents()) < 2:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     assert len(model.seen) == 6, "the siblings finished, and the one that asked waits"
 

@@ -44,7 +44,7 @@ def _live(zygote, folder: Path, journal: str, most_lines: float) -> bool:
     result = folder / "result.json"
     while not result.exists() and len(_lines(folder)) < most_lines:
         assert Path(f"/proc/{process}/stat").exists()
-        if Path(f"/proc/{process}/stat").read_text().split()[2] in "Z":
+        if Path(f"/proc/{process}/stat").read_text().split()[2] == "Z":
             break
         time.sleep(0.002)
     if not result.exists():
