@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from langchain_kimi import ChatKimi
@@ -42,16 +41,9 @@ class Context:
     )
 
 
-@lru_cache(maxsize=16)
-def _served(
-    *, model: str | None, base_url: str | None, endpoint: EndpointName, thinking: bool
-) -> ChatKimi:
-    return served_model(model=model, base_url=base_url, endpoint=endpoint, thinking=thinking)
-
-
 def _model(context: Context | None) -> ChatKimi:
     chosen = context or Context()
-    return _served(
+    return served_model(
         model=chosen.model,
         base_url=chosen.base_url,
         endpoint=chosen.endpoint,
