@@ -347,9 +347,9 @@ def noise() -> str:
 
 def main(*, quick: bool) -> dict[str, Any]:
     """Run everything; return the figures."""
-    agents, steps, rounds = (60, 13, 3) if quick else (300, 13, 5)
-    long, many = (500, 500) if quick else (4000, 4000)
-    slow_delay, slow_agents = (0.5, 60) if quick else (2.0, 300)
+    agents, steps, rounds = (50, 13, 2) if quick else (300, 13, 5)
+    long, many = (300, 300) if quick else (4000, 4000)
+    slow_delay, slow_agents = (0.5, 50) if quick else (2.0, 300)
     print(f"{'quick, smaller sizes' if quick else 'full sizes'}; noise: {noise()}\n")
 
     pairs = [(run("floor", agents, steps), run("swarm", agents, steps)) for _ in range(rounds)]

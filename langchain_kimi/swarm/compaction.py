@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,9 @@ _HIDDEN = "[hidden to save room: a tool result of {size} characters; call the to
 _DROPPED = (
     "[{count} earlier steps of yours were dropped to save room. Your task above still holds.]"
 )
+
+
+_NOTE = re.compile(re.escape(_DROPPED).replace(r"\{count\}", r"(\d+)"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +46,9 @@ def compact(
         tokens: What the conversation takes now.
         policy: How to shorten.
     """
-    head, steps = _split(messages)
+    head, steps, gone = _split(messages)
     if policy.strategy == "discard_all":
-        return [*head, HumanMessage(_DROPPED.format(count=len(steps)))], _size(head) // 4
+        return [*head, HumanMessage(_DROPPED.format(count=gone + len(steps)))], _size(head) // 4
     goal = int(policy.tokens * policy.share)
     size = _size(messages)
     factor = tokens / max(1, size)
@@ -55,28 +59,29 @@ def compact(
     while hidden and total * factor > goal:
         total -= _size(hidden.pop(0))
         dropped += 1
-    if dropped:
-        head = [*head, HumanMessage(_DROPPED.format(count=dropped))]
+    if gone + dropped:
+        head = [*head, HumanMessage(_DROPPED.format(count=gone + dropped))]
     kept = [*head, *(m for step in hidden for m in step), *(m for step in latest for m in step)]
     return kept, int(total * factor)
 
 
-def _split(messages: Sequence[AnyMessage]) -> tuple[list[AnyMessage], list[list[AnyMessage]]]:
-    """Part a conversation into what stands before the first reply, and the steps after."""
+def _split(
+    messages: Sequence[AnyMessage],
+) -> tuple[list[AnyMessage], list[list[AnyMessage]], int]:
+    """Part a conversation into the task, the steps, and how many were dropped before."""
     head: list[AnyMessage] = []
     steps: list[list[AnyMessage]] = []
+    gone = 0
     for message in messages:
         if isinstance(message, AIMessage):
             steps.append([message])
         elif steps:
             steps[-1].append(message)
-        elif not (isinstance(message, HumanMessage) and _is_note(message)):
+        elif found := _NOTE.fullmatch(str(message.content)):
+            gone += int(found[1])
+        else:
             head.append(message)
-    return head, steps
-
-
-def _is_note(message: HumanMessage) -> bool:
-    return isinstance(message.content, str) and message.content.endswith(_DROPPED.split("}", 1)[1])
+    return head, steps, gone
 
 
 def _hide(message: AnyMessage) -> AnyMessage:
