@@ -1,0 +1,128 @@
+"""Give the background agent a long task: `langchain-kimi work "task"`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import Command
+from rich.console import Console
+from rich.live import Live
+from rich.markdown import Markdown
+
+from langchain_kimi.chat_models import ChatKimi
+from langchain_kimi.cli.session import Approve
+from langchain_kimi.swarm import Budget, Progress, create_background_agent, open_journal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A task for the background agent, and where it keeps what it needs to go on.
+
+    The same task in the same folder is the same run: when it was cut off, it is resumed.
+    """
+
+    task: str
+    folder: Path
+    budget: Budget
+    journal: str | None = None
+    """A PostgreSQL URL; None keeps the journal in the folder."""
+    requests_per_minute: int | None = None
+
+    @property
+    def thread(self) -> str:
+        """The name of the run, told from the task."""
+        return hashlib.blake2b(self.task.encode(), digest_size=8).hexdigest()
+
+
+def work(job: Work, llm: ChatKimi, console: Console, approve: Approve, tools: Any = ()) -> int:
+    """Do the task, or go on with it; write its artifacts. 1 when something is missing."""
+    found = asyncio.run(_run(job, llm, console, approve, tools))
+    console.print(Markdown(found["result"]))
+    for item in found["missing"]:
+        console.print(f"missing: {item}", markup=False)
+    used = found["usage"]
+    console.print(
+        f"{used['subagents']} sub-agents, {used['steps']} steps ({used['critical_steps']} one "
+        f"after the other), {used['seconds']:.0f} s, {used['speed_up']:.1f}x faster than serially"
+    )
+    console.print(f"report and artifacts: {job.folder / job.thread}", markup=False)
+    return 0 if found["status"] == "done" else 1
+
+
+async def _run(
+    job: Work, llm: ChatKimi, console: Console, approve: Approve, tools: Any
+) -> dict[str, Any]:
+    job.folder.mkdir(parents=True, exist_ok=True)
+    journal = open_journal(job.journal or job.folder / "journal.sqlite")
+    config: RunnableConfig = {"configurable": {"thread_id": job.thread}}
+    try:
+        async with AsyncSqliteSaver.from_conn_string(str(job.folder / "graph.sqlite")) as saver:
+            agent = create_background_agent(
+                llm,
+                tools,
+                budget=job.budget,
+                requests_per_minute=job.requests_per_minute,
+                interrupt_on=_asked(tools),
+                journal=journal,
+                checkpointer=saver,
+            )
+            state = await agent.aget_state(config)
+            begin: Any = None if state.next else {"messages": [HumanMessage(job.task)]}
+            while True:
+                await _follow(agent, begin, config, console)
+                state = await agent.aget_state(config)
+                if not state.interrupts:
+                    break
+                request = state.interrupts[0].value
+                decisions = [
+                    await asyncio.to_thread(_decision, approve, action)
+                    for action in request["action_requests"]
+                ]
+                begin = Command(resume={"decisions": decisions})
+        await _save(journal, job)
+    finally:
+        await journal.aclose()
+    return dict(state.values)
+
+
+async def _follow(agent: Any, begin: Any, config: RunnableConfig, console: Console) -> None:
+    progress = Progress()
+    with Live(progress, console=console, refresh_per_second=5, transient=True):
+        async for event in agent.astream(begin, config, stream_mode="custom", durability="sync"):
+            progress.update(event)
+    if not console.is_terminal:
+        console.print(progress.headline(), markup=False)
+
+
+def _asked(tools: Any) -> dict[str, bool | dict[str, Any]]:
+    """Ask a person before what runs code or changes the world."""
+    allowed = {"allowed_decisions": ["approve", "reject"]}
+    return {
+        tool.name: allowed
+        for tool in tools
+        if tool.name in ("python", "shell") or (tool.metadata or {}).get("side_effects")
+    }
+
+
+def _decision(approve: Approve, action: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "approve"} if approve(action) else {"type": "reject"}
+
+
+async def _save(journal: Any, job: Work) -> None:
+    """Write the artifacts as files."""
+    folder = job.folder / job.thread
+    for info in await journal.artifacts(job.thread):
+        found = await journal.artifact(job.thread, info.name)
+        if found is not None:
+            place = folder / info.name
+            with suppress(FileExistsError):
+                place.parent.mkdir(parents=True)
+            place.write_bytes(found[1])

@@ -1,0 +1,32 @@
+"""Background agents: a durable swarm of sub-agents on any chat model."""
+
+from langchain_kimi.swarm.agent import create_background_agent
+from langchain_kimi.swarm.backend import JournalError, JournalTakenError
+from langchain_kimi.swarm.budgets import Budget, Price
+from langchain_kimi.swarm.compaction import Compaction
+from langchain_kimi.swarm.desk import Timeouts
+from langchain_kimi.swarm.events import SwarmEvent
+from langchain_kimi.swarm.failures import RetryPolicy
+from langchain_kimi.swarm.journal import Journal, open_journal
+from langchain_kimi.swarm.live import Progress
+from langchain_kimi.swarm.live_runs import Handle, running
+from langchain_kimi.swarm.subagents import IdempotencyKey, SubAgent
+
+__all__ = [
+    "Budget",
+    "Compaction",
+    "Handle",
+    "IdempotencyKey",
+    "Journal",
+    "JournalError",
+    "JournalTakenError",
+    "Price",
+    "Progress",
+    "RetryPolicy",
+    "SubAgent",
+    "SwarmEvent",
+    "Timeouts",
+    "create_background_agent",
+    "open_journal",
+    "running",
+]

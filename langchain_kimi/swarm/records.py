@@ -1,0 +1,56 @@
+"""The lines of the journal: what is written down about a run, and how it becomes bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+
+class Kind(IntEnum):
+    """What one record tells. The numbers are on disk: never reuse one."""
+
+    TASK = 1
+    """A person gave a task: counters of the budget begin anew."""
+    ORCHESTRATOR = 2
+    """The orchestrator's reply to one state of its conversation."""
+    SPAWN = 3
+    """A sub-agent was given its work."""
+    REPLY = 4
+    """A model's reply to a sub-agent."""
+    TOOLS = 5
+    """The results of a reply's tool calls: the step is finished."""
+    DECISION = 6
+    """A person's answer to a request for approval."""
+    END = 7
+    """A sub-agent came to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the journal.
+
+    Attributes:
+        kind: What the line tells.
+        agent: The sub-agent that it is about, "" for the run itself.
+        body: Plain data and LangChain messages.
+    """
+
+    kind: Kind
+    agent: str
+    body: dict[str, Any]
+
+
+_SERDE = JsonPlusSerializer()
+
+
+def encode(record: Record) -> bytes:
+    """Return the bytes of a record's body, in LangGraph's own serialisation."""
+    return _SERDE.dumps_typed(record.body)[1]
+
+
+def decode(kind: int, agent: str, body: bytes) -> Record:
+    """Rebuild a record from what `encode` gave."""
+    return Record(Kind(kind), agent, _SERDE.loads_typed(("msgpack", body)))
