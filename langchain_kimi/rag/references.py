@@ -8,13 +8,39 @@ from collections.abc import Sequence
 _NUMBERS = {
     word: number
     for number, word in enumerate(
-        "one two three four five six seven eight nine ten eleven twelve".split(), start=1
+        [
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+        ],
+        start=1,
     )
 }
 _ORDINALS = {
     word: number
     for number, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth".split(), start=1
+        [
+            "first",
+            "second",
+            "third",
+            "fourth",
+            "fifth",
+            "sixth",
+            "seventh",
+            "eighth",
+            "ninth",
+            "tenth",
+        ],
+        start=1,
     )
 }
 PAGE = re.compile(
@@ -27,11 +53,11 @@ _NTH_PAGE = re.compile(
 )
 _COVER = re.compile(r"\b(?:on|of) the (?:front )?cover\b", re.IGNORECASE)
 _BEFORE_LAST = re.compile(
-    r"\bsecond[ -]to[ -]last|\bsecond[ -]last|\blast but one|penultimate", re.I
+    r"\bsecond[ -]to[ -]last|\bsecond[ -]last|\blast but one|penultimate", re.IGNORECASE
 )
 _ITEM = re.compile(
     r"\b(figure|fig|table|tab|chart|exhibit|appendix|section|chapter|graph|diagram|algorithm)"
-    r"s?\b\.?\s*([A-Z]?\d+(?:[.\-]\d+)*|[IVXLC]+|[A-Z])\b(?!['’])",
+    r"(?:s?\b|(?=\d))\.?\s*([A-Z]?\d+(?:[.\-]\d+)*|[IVXLC]+|[A-Z])\b(?!['’])",
     re.IGNORECASE,
 )
 _KINDS = {"fig": "figure", "tab": "table"}

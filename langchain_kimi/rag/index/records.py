@@ -68,6 +68,8 @@ class Filter:
 
     documents: tuple[str, ...] = ()
     """Document ids."""
+    ids: tuple[str, ...] = ()
+    """Unit ids."""
     paths: tuple[str, ...] = ()
     """Glob patterns of paths, such as `reports/*.pdf`."""
     media_types: tuple[str, ...] = ()

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS units (
   text TEXT NOT NULL, extra TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS units_by_document ON units (namespace, document_id, level, page);
+CREATE INDEX IF NOT EXISTS units_by_id ON units (namespace, id);
 CREATE TABLE IF NOT EXISTS vectors (
   number INTEGER PRIMARY KEY REFERENCES units (number), vector BLOB NOT NULL
 );

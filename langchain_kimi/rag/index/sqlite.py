@@ -228,6 +228,9 @@ def _condition(namespace: str, level: Level, where: Filter | None) -> tuple[str,
     if where.documents:
         parts.append(f"u.document_id IN ({_marks(where.documents)})")
         result += where.documents
+    if where.ids:
+        parts.append(f"u.id IN ({_marks(where.ids)})")
+        result += where.ids
     if where.kinds:
         parts.append(f"u.kind IN ({_marks(where.kinds)})")
         result += where.kinds

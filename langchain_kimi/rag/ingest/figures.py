@@ -19,6 +19,9 @@ _LEAST_SIDE = 24.0
 _LEAST_PART = 0.004
 _SCAN = 0.8
 _LABEL_WORDS = 12
+_GAPS = (2.0, 10.0, 24.0)
+"""Points between shapes of one figure: parts of a drawing, bars of a chart, panels."""
+_MANY = 400
 
 
 def is_caption(text: str) -> bool:
@@ -28,10 +31,11 @@ def is_caption(text: str) -> bool:
 
 def find_figures(page: Box, graphics: Graphics, lines: Sequence[Line]) -> list[Box]:
     """Return the boxes of figures and charts, each with the labels that touch it."""
-    drawn = [path for path in graphics.paths if not _separator(path, page)]
+    solid = [path for path in graphics.paths if min(path.width, path.height) > 4.0][:_MANY]
+    drawn = [path for path in graphics.paths if not _separator(path, page, solid)]
     shapes = [box for box in (*graphics.images, *drawn) if box.area < _SCAN * page.area]
     figures: list[Box] = []
-    for gap in (2.0, 10.0):
+    for gap in _GAPS:
         for group in clusters(shapes, gap):
             figures.append(union(shapes[index] for index in group))
     labels = [line for line in lines if len(line.words) <= _LABEL_WORDS]
@@ -39,8 +43,11 @@ def find_figures(page: Box, graphics: Graphics, lines: Sequence[Line]) -> list[B
     return distinct([box for pair in zip(grown, figures, strict=False) for box in pair], page)
 
 
-def _separator(path: Box, page: Box) -> bool:
-    return min(path.width, path.height) <= 2.5 and path.width > 0.5 * page.width
+def _separator(path: Box, page: Box, solid: Sequence[Box]) -> bool:
+    """Tell a rule between texts from the axis of a chart, on which something stands."""
+    if path.height > 2.5 or path.width <= 0.5 * page.width:
+        return False
+    return not any(path.touches(other) for other in solid)
 
 
 def _large(box: Box, page: Box) -> bool:

@@ -110,9 +110,7 @@ class FolderIngest:
             self._store.delete(self._namespace, [gone.id])
             yield FileReport(path=gone.path, state="removed")
 
-    def _compare(
-        self, file: SourceFile, known: dict[str, DocumentRecord]
-    ) -> FileReport | _Stale:
+    def _compare(self, file: SourceFile, known: dict[str, DocumentRecord]) -> FileReport | _Stale:
         """Hold a file against the index: its hash, and how it was parsed."""
         record = known.get(document_id(file.path))
         try:
@@ -159,17 +157,13 @@ class FolderIngest:
             settings=self._fingerprint(),
         )
 
-    def _checked(
-        self, stale: _Stale, record: DocumentRecord, parsed: Parsed
-    ) -> FileReport:
+    def _checked(self, stale: _Stale, record: DocumentRecord, parsed: Parsed) -> FileReport:
         """Compare what was parsed with what the index holds now."""
         from langchain_kimi.rag.index.records import Filter
 
         path, parts = stale.file.path, len(parsed.parts)
         held = len(
-            self._store.units(
-                self._namespace, level="page", where=Filter(documents=(record.id,))
-            )
+            self._store.units(self._namespace, level="page", where=Filter(documents=(record.id,)))
         )
         if held != parts:
             reason = f"{parts} pages were parsed, the index holds {held}"

@@ -12,7 +12,7 @@ from langchain_kimi.rag.ingest.pages import RawPage
 
 _MARGIN = 0.09
 _NUMBER = re.compile(
-    r"^[\W_]*(?:page|p\.|slide|seite)?\s*(\d{1,4})(?:\s*(?:of|/|von)\s*\d+)?[\W_]*$", re.I
+    r"^[\W_]*(?:page|p\.|slide|seite)?\s*(\d{1,4})(?:\s*(?:of|/|von)\s*\d+)?[\W_]*$", re.IGNORECASE
 )
 _NUMBERED = re.compile(r"^((\d{1,2}(\.\d{1,2}){0,3}\.?)|([IVX]{1,5}\.)|([A-Z]\.))\s+\S")
 _DIGITS = re.compile(r"\d+")

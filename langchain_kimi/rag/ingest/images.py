@@ -29,8 +29,7 @@ def parse_image(path: Path, *, ocr: OcrEngine | None = None) -> Parsed:
         with warnings.catch_warnings(), Image.open(path) as image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             if image.width * image.height > MAX_PIXELS:
-                msg = f"{path.name} has {image.width} x {image.height} pixels: too many"
-                raise FileTooLargeError(msg)
+                raise _too_many_pixels(path)
             image.seek(0)
             grey = _flat(image)
             size = (float(image.width), float(image.height))
@@ -38,12 +37,16 @@ def parse_image(path: Path, *, ocr: OcrEngine | None = None) -> Parsed:
         msg = f"{path.name} is no readable picture: {error}"
         raise UnreadableFileError(msg) from error
     except Image.DecompressionBombError as error:
-        raise FileTooLargeError(f"{path.name}: {error}") from error
+        raise _too_many_pixels(path) from error
     regions, notes = read_picture(grey, ocr)
     whole = Region(kind="figure", text="", box=Box(0.0, 0.0, *size))
     text = "\n".join(region.text for region in regions)
     part = Part(number=1, text=text, size=size, regions=(*regions, whole), notes=notes)
     return Parsed(media_type=MEDIA_TYPES[path.suffix.lower()], parts=(part,), notes=notes)
+
+
+def _too_many_pixels(path: Path) -> FileTooLargeError:
+    return FileTooLargeError(f"{path.name} has too many pixels: {MAX_PIXELS} are allowed")
 
 
 def _flat(image: Image.Image) -> Image.Image:

@@ -42,7 +42,9 @@ def parse_docx(path: Path) -> Parsed:
     mammoth = import_module("mammoth")
     with path.open("rb") as file:
         try:
-            html = mammoth.convert_to_html(file, convert_image=mammoth.images.img_element(_no_image))
+            html = mammoth.convert_to_html(
+                file, convert_image=mammoth.images.img_element(_no_image)
+            )
         except (KeyError, ValueError, AttributeError, zipfile.BadZipFile) as error:
             msg = f"{path.name} is no readable DOCX file: {error}"
             raise UnreadableFileError(msg) from error

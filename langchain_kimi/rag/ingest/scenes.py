@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 Frame = NDArray[np.float32]
 _CUT = 14.0
-"""Mean change of a pixel (0–255) from one frame to the next, at a hard cut."""
+"""Mean change of a pixel (0 to 255) from one frame to the next, at a hard cut."""
 _CUT_RATIO = 3.0
 _FADE = 16.0
 """Mean change of a pixel over the fade window."""
 _WINDOW = 0.6
+_MOVED = 12.0
+_MOST = 0.6
+"""Share of pixels that a fade changes; a moving camera changes those at edges."""
 _LEAST_SCENE = 0.6
 
 
@@ -62,7 +65,8 @@ def _fade_strength(history: list[tuple[float, Frame, float]]) -> float:
     first, last = history[0][1], history[-1][1]
     whole = last - first
     size = float(np.abs(whole).mean())
-    if size < _FADE:
+    moved = np.abs(whole).max(axis=-1) if whole.ndim > 2 else np.abs(whole)
+    if size < _FADE or float((moved > _MOVED).mean()) < _MOST:
         return 0.0
     middle = history[len(history) // 2][1] - first
     share = float((middle * whole).sum() / max(float((whole * whole).sum()), 1e-6))

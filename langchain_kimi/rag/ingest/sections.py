@@ -127,6 +127,7 @@ class _Reader(HTMLParser):
         self._skipped = 0
         self._in_title = False
         self._rows: list[list[str]] | None = None
+        self._cell = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "title":
@@ -137,7 +138,11 @@ class _Reader(HTMLParser):
             self.flush()
             self._rows = []
         elif tag == "tr" and self._rows is not None:
+            self._end_cell()
             self._rows.append([])
+        elif tag in ("td", "th") and self._rows is not None:
+            self._end_cell()
+            self._cell = True
         elif self._rows is None and (tag in _BREAKS or re.fullmatch(r"h[1-6]", tag)):
             self.flush()
         if tag == "img":
@@ -150,10 +155,8 @@ class _Reader(HTMLParser):
             self._skipped = max(self._skipped - 1, 0)
         elif tag == "table":
             self._end_table()
-        elif tag in ("td", "th") and self._rows is not None:
-            if not self._rows:
-                self._rows.append([])
-            self._rows[-1].append(self._take().replace("|", "\\|"))
+        elif tag in ("td", "th", "tr") and self._rows is not None:
+            self._end_cell()
         elif self._rows is None and re.fullmatch(r"h[1-6]", tag):
             self.flush(int(tag[1]))
         elif self._rows is None and tag in _BREAKS:
@@ -175,7 +178,15 @@ class _Reader(HTMLParser):
         self._text.clear()
         return text
 
+    def _end_cell(self) -> None:
+        if self._cell and self._rows is not None:
+            if not self._rows:
+                self._rows.append([])
+            self._rows[-1].append(self._take().replace("|", "\\|"))
+        self._cell = False
+
     def _end_table(self) -> None:
+        self._end_cell()
         rows = [row for row in self._rows or [] if any(row)]
         self._rows = None
         if not rows:

@@ -53,9 +53,7 @@ def parse_video(path: Path, *, ocr: OcrEngine | None = None) -> Parsed:
     return Parsed(media_type=MEDIA_TYPES[path.suffix.lower()], parts=tuple(parts), notes=notes)
 
 
-def _scan(
-    av: Any, path: Path
-) -> tuple[float, tuple[float, float], list[float], tuple[str, ...]]:
+def _scan(av: Any, path: Path) -> tuple[float, tuple[float, float], list[float], tuple[str, ...]]:
     """Decode a video once; return its length, frame size and scene changes."""
     with av.open(str(path)) as container:
         if not container.streams.video:

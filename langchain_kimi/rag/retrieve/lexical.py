@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from langchain_kimi.rag.index.records import Filter, Hit, Level, Unit
@@ -18,6 +18,7 @@ _DEPTH = 200
 _REFERENCED_DOCUMENTS = 12
 _WHOLE_DOCUMENTS = 3
 _WHOLE_PAGES = 500
+_BATCH = 400
 
 
 @dataclass
@@ -53,7 +54,7 @@ def lexical_candidates(
     _add_referenced(store, namespace, question, where, documents, found)
     if 0 < len(where.documents) <= _WHOLE_DOCUMENTS:
         _add_all(store, namespace, where, found)
-    _load_pages(store, namespace, found)
+    load_pages(store, namespace, found, list(found.chunks))
     _add_pairs(question, weights, found)
     best = max(documents.values(), default=0.0)
     for key, unit in found.pages.items():
@@ -131,8 +132,6 @@ def _add_referenced(
         return
     if not where.documents:
         best = sorted(documents, key=lambda name: -documents[name])[:_REFERENCED_DOCUMENTS]
-        if not best:
-            return
         where = replace(where, documents=tuple(best))
     where = replace(where, kinds=())
     for hit in store.search(namespace, level="page", refs=refs, where=where, k=_DEPTH):
@@ -147,17 +146,15 @@ def _add_all(store: Store, namespace: str, where: Filter, found: Candidates) -> 
         found.pages.setdefault(key_of(unit), unit)
 
 
-def _load_pages(store: Store, namespace: str, found: Candidates) -> None:
-    """Fetch the pages that only a chunk has found."""
-    missing: dict[str, set[int]] = defaultdict(set)
-    for document_id, page in found.chunks:
-        if (document_id, page) not in found.pages:
-            missing[document_id].add(page)
-    for document_id, numbers in missing.items():
-        where = Filter(documents=(document_id,), pages=(min(numbers), max(numbers)))
+def load_pages(
+    store: Store, namespace: str, found: Candidates, keys: Iterable[PageKey]
+) -> None:
+    """Fetch the units of pages that are not among the candidates yet."""
+    missing = tuple(f"{name}:{page}" for name, page in keys if (name, page) not in found.pages)
+    for start in range(0, len(missing), _BATCH):
+        where = Filter(ids=missing[start : start + _BATCH])
         for unit in store.units(namespace, level="page", where=where):
-            if unit.page in numbers:
-                found.pages[key_of(unit)] = unit
+            found.pages[key_of(unit)] = unit
 
 
 def _add_pairs(question: Question, weights: Weights, found: Candidates) -> None:

@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_kimi.rag.geometry import Box
 from langchain_kimi.rag.index.records import DocumentRecord, Filter, Hit, Unit
 from langchain_kimi.rag.index.store import Store
-from langchain_kimi.rag.retrieve.lexical import Candidates, PageKey, key_of, lexical_candidates
+from langchain_kimi.rag.retrieve.lexical import Candidates, PageKey, key_of, lexical_candidates, load_pages
 from langchain_kimi.rag.retrieve.question import read_question
 from langchain_kimi.rag.retrieve.weights import Weights
 
@@ -76,7 +76,9 @@ class Searcher:
         self._weights = weights or Weights()
         self._embeddings = embeddings
 
-    def rank(self, question: str, where: Filter | None = None) -> list[tuple[Unit, float, list[Hit]]]:
+    def rank(
+        self, question: str, where: Filter | None = None
+    ) -> list[tuple[Unit, float, list[Hit]]]:
         """Return all candidate pages, the best first, each with its matching chunks."""
         where = where or Filter()
         found = lexical_candidates(
@@ -111,11 +113,7 @@ class Searcher:
             best[key] = max(best[key], hit.score)
             if all(hit.unit.id != other.unit.id for other in found.chunks[key]):
                 found.chunks[key].append(replace(hit, score=0.0))
-        for document_id, page in best:
-            if (document_id, page) not in found.pages:
-                alone = Filter(documents=(document_id,), pages=(page, page))
-                for unit in self._store.units(self._namespace, level="page", where=alone):
-                    found.pages[key_of(unit)] = unit
+        load_pages(self._store, self._namespace, found, list(best))
         low = min(best.values(), default=0.0)
         found.add({key: value - low for key, value in best.items()}, self._weights.dense)
 

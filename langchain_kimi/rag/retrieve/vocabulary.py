@@ -26,7 +26,7 @@ _TERMS = {
     r"fy": "fiscal year",
 }
 _PATTERNS = [
-    (re.compile(rf"\b(?:{term})(?:\b|(?=\d))", re.I), tokens(words))
+    (re.compile(rf"\b(?:{term})(?:\b|(?=\d))", re.IGNORECASE), tokens(words))
     for term, words in _TERMS.items()
 ]
 
