@@ -290,7 +290,7 @@ def made_units(name: str, sentences: Sequence[str], chooser: random.Random) -> I
                 body=body[number],
                 **shared,
             )
-    known = " ".join(sorted(set(" ".join(words).split())))
+    known = "  ".join(sorted(set(" ".join(words).split())))
     yield Unit(
         id=f"{name}:0",
         document_id=name,

@@ -10,7 +10,7 @@ from langchain_kimi.rag.index.records import DocumentRecord, Filter, IndexStats
 from langchain_kimi.rag.index.sqlite import SqliteStore
 from langchain_kimi.rag.index.store import Store
 from langchain_kimi.rag.ingest.folder import FolderIngest, IngestOptions, Progress
-from langchain_kimi.rag.ingest.ocr import OcrChoice
+from langchain_kimi.rag.ingest.ocr import OcrChoice, open_ocr
 from langchain_kimi.rag.ingest.parse import ParseSettings
 from langchain_kimi.rag.ingest.report import IngestReport
 from langchain_kimi.rag.retrieve.search import Found, Searcher
@@ -82,8 +82,10 @@ class Corpus:
 
         Raises:
             FileNotFoundError: If there is no such folder or file.
+            ValueError: If the OCR engine that was asked for is not installed.
             IndexMismatchError: If the index was made with another embedding model.
         """
+        open_ocr(self._settings.ocr)
         self._check_embedding()
         run = FolderIngest(
             self.store,

@@ -16,18 +16,22 @@ class Box(NamedTuple):
 
     @property
     def width(self) -> float:
+        """Return the extent to the right."""
         return self.x1 - self.x0
 
     @property
     def height(self) -> float:
+        """Return the extent downwards."""
         return self.y1 - self.y0
 
     @property
     def area(self) -> float:
+        """Return the area; a box turned inside out has none."""
         return max(self.width, 0.0) * max(self.height, 0.0)
 
     @property
     def middle(self) -> tuple[float, float]:
+        """Return the centre."""
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
 
     def overlap(self, other: Box) -> float:
@@ -47,9 +51,11 @@ class Box(NamedTuple):
         return self.overlap(other) / self.area if self.area > 0 else 0.0
 
     def grown(self, margin: float) -> Box:
+        """Return the box with a margin on all sides."""
         return Box(self.x0 - margin, self.y0 - margin, self.x1 + margin, self.y1 + margin)
 
     def clipped(self, other: Box) -> Box:
+        """Return the part inside the other box."""
         return Box(
             max(self.x0, other.x0),
             max(self.y0, other.y0),
@@ -58,6 +64,7 @@ class Box(NamedTuple):
         )
 
     def touches(self, other: Box) -> bool:
+        """Tell whether the boxes meet, at an edge at least."""
         return (
             self.x0 <= other.x1
             and other.x0 <= self.x1

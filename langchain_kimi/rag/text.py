@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -126,4 +127,4 @@ def _wide_tokens(word: str) -> Iterable[str]:
 
 def pairs(words: list[str]) -> set[tuple[str, str]]:
     """Return the neighbouring pairs of a token list."""
-    return set(zip(words, words[1:], strict=False))
+    return set(itertools.pairwise(words))

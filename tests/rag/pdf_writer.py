@@ -1,4 +1,4 @@
-"""Writes PDF files byte for byte the same each time, with known boxes in points, origin top left."""
+"""Writes PDF files, byte for byte the same each time, with known boxes in points."""
 
 from __future__ import annotations
 

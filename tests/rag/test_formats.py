@@ -18,7 +18,8 @@ from tests.rag.conftest import KnownOcr, scanned
 def test_markdown_keeps_headings_tables_and_fences(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
     path.write_text(
-        "# Mill\n\nIntro.\n\n## Grain\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```\n# no heading\n```\n"
+        "# Mill\n\nIntro.\n\n## Grain\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"
+        "```\n# no heading\n```\n"
     )
     parsed = parse_markdown(path)
     regions = [region for part in parsed.parts for region in part.regions]
@@ -62,10 +63,11 @@ def test_text_in_other_encodings_is_read(tmp_path: Path) -> None:
 
 DOCX = (
     '<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml'
-    '/2006/main"><w:body><w:p><w:pPr><w:pStyle w:val="Heading1"/></w:pPr><w:r><w:t>Weirs</w:t></w:r>'
-    "</w:p><w:p><w:r><w:t>A weir holds water.</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p><w:r><w:t>"
-    "height</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>2 m</w:t></w:r></w:p></w:tc></w:tr></w:tbl>"
-    "</w:body></w:document>"
+    '/2006/main"><w:body><w:p><w:pPr><w:pStyle w:val="Heading1"/></w:pPr><w:r><w:t>Weirs</w:t>'
+    "</w:r></w:p><w:p><w:r><w:t>A weir holds water.</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p><w:r><w:t>"
+    "height</w:t></w:r></w:p></w:tc>"
+    "<w:tc><w:p><w:r><w:t>2 m</w:t></w:r></w:p></w:tc></w:tr>"
+    "</w:tbl></w:body></w:document>"
 )
 
 
@@ -135,7 +137,9 @@ def test_a_truncated_picture_is_an_error(tmp_path: Path) -> None:
 
 
 def test_srt_and_webvtt_give_the_same_cues() -> None:
-    srt = "1\n00:00:01,500 --> 00:00:03,000\n<i>Hello</i> there\n\nbroken\n\n2\n00:01:00,000 --> 00:01:02,250\nBye\n"
-    vtt = "WEBVTT\n\n00:01.500 --> 00:03.000 align:start\nHello there\n\n01:00.000 --> 01:02.250\nBye\n"
+    srt = "1\n00:00:01,500 --> 00:00:03,000\n<i>Hello</i> there\n\nbroken\n\n"
+    srt += "2\n00:01:00,000 --> 00:01:02,250\nBye\n"
+    vtt = "WEBVTT\n\n00:01.500 --> 00:03.000 align:start\nHello there\n\n"
+    vtt += "01:00.000 --> 01:02.250\nBye\n"
     expected = [Cue(1.5, 3.0, "Hello there"), Cue(60.0, 62.25, "Bye")]
     assert parse_cues(srt) == parse_cues(vtt) == expected

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from langchain_kimi.rag import Corpus, IngestOptions
 
 NAMES = st.sampled_from(["a.md", "b.txt", "sub/c.html", "d.md"])
-WORDS = st.lists(st.sampled_from("ash birch cedar elm fir oak".split()), min_size=1, max_size=4)
+TREES = ["ash", "birch", "cedar", "elm", "fir", "oak"]
+WORDS = st.lists(st.sampled_from(TREES), min_size=1, max_size=4)
 HERE = IngestOptions(workers=0)
 
 
@@ -97,10 +98,9 @@ def _content(corpus: Corpus) -> list[Any]:
         sorted(corpus.store.units("default", level=level), key=lambda unit: unit.id)
         for level in ("document", "page", "chunk")
     ]
-    words = "ash birch cedar elm fir oak".split()
     hits = [
         {hit.unit.id for hit in corpus.store.search("default", level="page", text=[word])}
-        for word in words
+        for word in TREES
     ]
     return [documents, units, hits]
 

@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("av")
 
+import itertools
+
 from langchain_kimi.rag import UnreadableFileError
 from langchain_kimi.rag.ingest.video import frame_at, parse_video
 from tests.rag.clips import Shot, write_clip
@@ -44,7 +46,7 @@ def test_scenes_cover_the_clip_without_gaps(tmp_path: Path) -> None:
     parts = parse_video(path).parts
     assert parts[0].start == 0.0
     assert parts[-1].end == pytest.approx(9.2, abs=0.05)
-    assert all(a.end == b.start for a, b in zip(parts, parts[1:], strict=False))
+    assert all(a.end == b.start for a, b in itertools.pairwise(parts))
 
 
 def test_what_is_said_and_shown_belongs_to_its_scene(tmp_path: Path) -> None:

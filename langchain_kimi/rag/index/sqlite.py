@@ -43,6 +43,7 @@ class SqliteStore:
 
     @property
     def path(self) -> Path:
+        """Return the file of the index."""
         return self._path
 
     def upsert(
@@ -52,6 +53,7 @@ class SqliteStore:
         units: Sequence[Unit],
         vectors: Sequence[Vector | None] | None = None,
     ) -> None:
+        """Put a document in place of its old entries, in one transaction."""
         with self._write() as db:
             _remove(db, namespace, [document.id])
             _insert_document(db, namespace, document)
@@ -60,6 +62,7 @@ class SqliteStore:
                 _insert_unit(db, namespace, unit, vector)
 
     def delete(self, namespace: str, document_ids: Sequence[str]) -> int:
+        """Remove documents in one transaction."""
         with self._write() as db:
             return _remove(db, namespace, document_ids)
 
@@ -74,6 +77,7 @@ class SqliteStore:
         where: Filter | None = None,
         k: int = 10,
     ) -> list[Hit]:
+        """Return the best units of a level, by BM25 or by cosine."""
         if (bool(text) + bool(refs) + (dense is not None)) > 1:
             msg = "search takes one of text, refs and dense: make one call for each and fuse them"
             raise ValueError(msg)
@@ -86,10 +90,14 @@ class SqliteStore:
         match = f"{columns} : ({' OR '.join(_quoted(word) for word in words)})"
         condition, values = _condition(namespace, level, where)
         table = f"{level}_text"
+        # The inner query sorts numbers only; texts are read for the best k alone.
         rows = self._db().execute(
-            f"SELECT {_UNIT}, t.head, t.body, t.refs, -bm25({table}) AS score"
-            f" FROM {table} t JOIN units u ON u.number = t.rowid"
-            f" WHERE {table} MATCH ? AND {condition} ORDER BY score DESC, u.number LIMIT ?",
+            f"SELECT {_UNIT}, t.head, t.body, t.refs, best.score FROM ("
+            f" SELECT u.number AS number, -bm25({table}) AS score"
+            f" FROM {table} JOIN units u ON u.number = {table}.rowid"
+            f" WHERE {table} MATCH ? AND {condition} ORDER BY score DESC, u.number LIMIT ?"
+            f") best JOIN units u ON u.number = best.number JOIN {table} t ON t.rowid = best.number"
+            " ORDER BY best.score DESC, best.number",
             [match, *values, k],
         )
         return [Hit(unit=_unit(row), score=row[-1]) for row in rows]
@@ -117,6 +125,7 @@ class SqliteStore:
         return hits
 
     def units(self, namespace: str, *, level: Level, where: Filter | None = None) -> list[Unit]:
+        """Return all units of a level that meet a filter."""
         condition, values = _condition(namespace, level, where)
         rows = self._db().execute(
             f"SELECT {_UNIT}, t.head, t.body, t.refs FROM units u"
@@ -127,12 +136,14 @@ class SqliteStore:
         return [_unit(row) for row in rows]
 
     def documents(self, namespace: str) -> list[DocumentRecord]:
+        """Return the documents of a namespace, by path."""
         rows = self._db().execute(
             "SELECT record FROM documents WHERE namespace = ? ORDER BY path", [namespace]
         )
         return [_document(row[0]) for row in rows]
 
     def stats(self, namespace: str) -> IndexStats:
+        """Count what a namespace holds."""
         row = (
             self._db()
             .execute(
@@ -146,6 +157,7 @@ class SqliteStore:
         return IndexStats(documents=row[0], units=row[1], pages=row[2], vectors=row[3])
 
     def set_embedding(self, name: str, dimension: int) -> None:
+        """Fix the embedding model on first use, and hold later ones against it."""
         wanted = json.dumps([name, dimension])
         with self._write() as db:
             db.execute("INSERT OR IGNORE INTO meta VALUES ('embedding', ?)", [wanted])
@@ -160,6 +172,7 @@ class SqliteStore:
             raise IndexMismatchError(msg)
 
     def close(self) -> None:
+        """Close the connections of all threads."""
         with self._lock:
             for connection in self._open:
                 connection.close()

@@ -32,8 +32,9 @@ def build_units(document_id: str, path: str, parsed: Parsed) -> list[Unit]:
         units.append(page)
         for number, chunk in enumerate(_chunks(part)):
             units.append(_chunk_unit(document_id, part, number, chunk))
-    body = " ".join(
-        " ".join([word] * (1 + round(math.log2(count)))) for word, count in sorted(words.items())
+    # Two spaces, so that a word with a space on each side can be counted in place.
+    body = "  ".join(
+        word for word, count in sorted(words.items()) for _ in range(1 + round(math.log2(count)))
     )
     whole = Unit(
         id=f"{document_id}:0",

@@ -29,18 +29,25 @@ def is_caption(text: str) -> bool:
     return bool(CAPTION.match(text)) and len(text) < 900
 
 
-def find_figures(page: Box, graphics: Graphics, lines: Sequence[Line]) -> list[Box]:
+def find_figures(
+    page: Box, graphics: Graphics, lines: Sequence[Line], ink: Sequence[Box] = ()
+) -> list[Box]:
     """Return the boxes of figures and charts, each with the labels that touch it."""
     solid = [path for path in graphics.paths if min(path.width, path.height) > 4.0][:_MANY]
     drawn = [path for path in graphics.paths if not _separator(path, page, solid)]
     shapes = [box for box in (*graphics.images, *drawn) if box.area < _SCAN * page.area]
     figures: list[Box] = []
     for gap in _GAPS:
-        for group in clusters(shapes, gap):
-            figures.append(union(shapes[index] for index in group))
+        figures += [union(shapes[index] for index in group) for group in clusters(shapes, gap)]
+    figures += [box for box in ink if not _is_text(box, lines)]
     labels = [line for line in lines if len(line.words) <= _LABEL_WORDS]
     grown = [_with_labels(box, labels, page) for box in figures if _large(box, page)]
     return distinct([box for pair in zip(grown, figures, strict=False) for box in pair], page)
+
+
+def _is_text(box: Box, lines: Sequence[Line]) -> bool:
+    """Tell a box that text fills from one with a picture in it."""
+    return sum(line.box.overlap(box) for line in lines) > 0.4 * box.area
 
 
 def _separator(path: Box, page: Box, solid: Sequence[Box]) -> bool:

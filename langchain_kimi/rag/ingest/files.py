@@ -44,10 +44,12 @@ class SourceFile:
 
     @property
     def absolute(self) -> Path:
+        """Return where the file is."""
         return self.root / self.path
 
     @property
     def media_type(self) -> str:
+        """Return the media type by the name."""
         return MEDIA_TYPES[Path(self.path).suffix.lower()]
 
 
@@ -57,6 +59,7 @@ def document_id(path: str) -> str:
 
 
 def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_CHUNK):

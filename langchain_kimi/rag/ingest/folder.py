@@ -9,7 +9,7 @@ from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
-from langchain_kimi.rag.index.records import DocumentRecord, Unit
+from langchain_kimi.rag.index.records import DocumentRecord, Filter, Unit
 from langchain_kimi.rag.index.store import Store, Vector
 from langchain_kimi.rag.index.units import build_units
 from langchain_kimi.rag.ingest.files import SourceFile, document_id, find_files, sha256_of
@@ -159,8 +159,6 @@ class FolderIngest:
 
     def _checked(self, stale: _Stale, record: DocumentRecord, parsed: Parsed) -> FileReport:
         """Compare what was parsed with what the index holds now."""
-        from langchain_kimi.rag.index.records import Filter
-
         path, parts = stale.file.path, len(parsed.parts)
         held = len(
             self._store.units(self._namespace, level="page", where=Filter(documents=(record.id,)))

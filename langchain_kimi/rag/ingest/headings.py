@@ -64,6 +64,7 @@ def running_heads(pages: Sequence[RawPage]) -> set[str]:
 
 
 def furniture_key(text: str) -> str:
+    """Return a text in lower case with its digits replaced, to compare pages."""
     return _DIGITS.sub("#", text.strip().lower())
 
 

@@ -19,14 +19,17 @@ class Line:
 
     @property
     def text(self) -> str:
+        """Return the text."""
         return " ".join(word.text for word in self.words)
 
     @property
     def size(self) -> float:
+        """Return the typical font size in points."""
         return median(word.size for word in self.words)
 
     @property
     def bold(self) -> bool:
+        """Tell whether it is set in bold."""
         return sum(word.bold for word in self.words) * 2 > len(self.words)
 
 
@@ -39,14 +42,17 @@ class Block:
 
     @property
     def text(self) -> str:
+        """Return the text."""
         return join_lines([line.text for line in self.lines])
 
     @property
     def size(self) -> float:
+        """Return the typical font size in points."""
         return median(line.size for line in self.lines)
 
     @property
     def bold(self) -> bool:
+        """Tell whether it is set in bold."""
         return all(line.bold for line in self.lines)
 
 

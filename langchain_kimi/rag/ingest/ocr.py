@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -50,14 +51,16 @@ class Tesseract:
 
     @property
     def name(self) -> str:
+        """Return the name, version and settings: part of the key of the cache."""
         return f"{_tesseract_version()} {self._languages} psm{self._layout}"
 
     def read(self, image: Image.Image) -> list[Word]:
+        """Return the words of a picture in reading order."""
         header = f"P5 {image.width} {image.height} 255\n".encode()
         command = ["tesseract", "stdin", "stdout", "--dpi", str(DPI), "-l", self._languages]
         command += ["--psm", str(self._layout), "tsv"]
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603 no shell, fixed arguments
                 command,
                 input=header + image.convert("L").tobytes(),
                 capture_output=True,
@@ -76,7 +79,8 @@ class Tesseract:
 
 @lru_cache(maxsize=1)
 def _tesseract_version() -> str:
-    done = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True)
+    command = ["tesseract", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
     return (done.stdout or done.stderr).splitlines()[0]
 
 
@@ -102,11 +106,11 @@ class RapidOcr:
 
     @property
     def name(self) -> str:
-        from importlib.metadata import version
-
+        """Return the name, version and settings: part of the key of the cache."""
         return f"rapidocr {version('rapidocr')}"
 
     def read(self, image: Image.Image) -> list[Word]:
+        """Return the words of a picture in reading order."""
         import numpy as np
 
         if self._engine is None:
@@ -145,9 +149,11 @@ class CachedOcr:
 
     @property
     def name(self) -> str:
+        """Return the name, version and settings: part of the key of the cache."""
         return self._engine.name
 
     def read(self, image: Image.Image) -> list[Word]:
+        """Return the words of a picture in reading order."""
         path = self._path(image)
         try:
             return [

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from langchain_kimi.rag.geometry import Box, clusters, union
 from langchain_kimi.rag.ingest import ocr as ocr_module
 from langchain_kimi.rag.ingest.graphics import Graphics, read_graphics
+from langchain_kimi.rag.ingest.ink import ink_boxes
 from langchain_kimi.rag.ingest.layout import Line, find_lines
 from langchain_kimi.rag.ingest.ocr import OcrEngine, OcrError
 from langchain_kimi.rag.ingest.words import PageFrame, Word, read_words
@@ -35,9 +36,12 @@ class RawPage:
     ocr_lines: tuple[Line, ...]
     graphics: Graphics
     notes: tuple[str, ...] = ()
+    ink: tuple[Box, ...] = ()
+    """Connected ink of a page that is one picture."""
 
     @property
     def all_lines(self) -> tuple[Line, ...]:
+        """Return the lines of the text layer, then those of OCR."""
         return (*self.lines, *self.ocr_lines)
 
 
@@ -53,11 +57,15 @@ def read_page(document: pdfium.PdfDocument, index: int, ocr: OcrEngine | None) -
         wanted = unread_boxes(frame.box, words, graphics)
         notes: list[str] = []
         seen: list[Word] = []
+        ink: list[Box] = []
+        picture = render(page, ocr_module.DPI, grey=True) if wanted else None
+        if picture is not None and frame.box in wanted:
+            ink = ink_boxes(picture, frame.box)
         if wanted and ocr is None:
             notes.append(f"page {index + 1}: pictures not read, no OCR engine")
-        elif wanted and ocr is not None:
+        elif picture is not None and ocr is not None:
             try:
-                seen = _read_pictures(page, frame, wanted, words, ocr)
+                seen = _read_pictures(picture, frame, wanted, words, ocr)
             except OcrError as error:
                 notes.append(f"page {index + 1}: {error}")
     finally:
@@ -69,6 +77,7 @@ def read_page(document: pdfium.PdfDocument, index: int, ocr: OcrEngine | None) -
         ocr_lines=tuple(find_lines(seen)),
         graphics=graphics,
         notes=tuple(notes),
+        ink=tuple(ink),
     )
 
 
@@ -112,9 +121,8 @@ def render(page: pdfium.PdfPage, dpi: float, *, grey: bool = False) -> Image.Ima
 
 
 def _read_pictures(
-    page: pdfium.PdfPage, frame: PageFrame, wanted: list[Box], words: list[Word], ocr: OcrEngine
+    picture: Image.Image, frame: PageFrame, wanted: list[Box], words: list[Word], ocr: OcrEngine
 ) -> list[Word]:
-    picture = render(page, ocr_module.DPI, grey=True)
     scale = frame.width / picture.width
     area = union(wanted).clipped(frame.box)
     crop = Box(*(edge / scale for edge in area))

@@ -66,4 +66,5 @@ class Parsed:
         }
 
     def with_note(self, note: str) -> Parsed:
+        """Return the document with one more note."""
         return replace(self, notes=(*self.notes, note))

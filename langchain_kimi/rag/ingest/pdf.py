@@ -11,6 +11,7 @@ import pypdfium2 as pdfium
 from langchain_kimi.rag.errors import EncryptedFileError, UnreadableFileError
 from langchain_kimi.rag.geometry import Box, clusters, union
 from langchain_kimi.rag.ingest.figures import caption_for, find_figures, is_caption
+from langchain_kimi.rag.ingest.graphics import Graphics
 from langchain_kimi.rag.ingest.headings import (
     Style,
     body_style,
@@ -72,8 +73,6 @@ def _read(document: pdfium.PdfDocument, index: int, ocr: OcrEngine | None) -> Ra
     try:
         return read_page(document, index, ocr)
     except pdfium.PdfiumError as error:
-        from langchain_kimi.rag.ingest.graphics import Graphics
-
         note = f"page {index + 1} could not be read: {error}"
         return RawPage(index + 1, Box(0, 0, 612, 792), (), (), Graphics(), (note,))
 
@@ -132,7 +131,7 @@ def _part(
     tables = find_tables(page.lines, page.graphics.paths)
     if not page.lines:
         tables = find_tables(page.ocr_lines, page.graphics.paths)
-    figures = find_figures(page.box, page.graphics, page.all_lines)
+    figures = find_figures(page.box, page.graphics, page.all_lines, page.ink)
     seen = {id(line) for line in page.ocr_lines}
     body = [block for block in blocks if furniture_key(block.text) not in heads]
     regions: list[Region] = []
@@ -165,7 +164,7 @@ def _part(
         label=label,
         size=(page.box.width, page.box.height),
         regions=tuple(regions),
-        boxes=tuple(groups(page, blocks, tables, figures)),
+        boxes=tuple(groups(blocks, tables, figures)),
         notes=page.notes,
     )
 
@@ -209,9 +208,7 @@ def _figure_region(
     )
 
 
-def groups(
-    page: RawPage, blocks: Sequence[Block], tables: Sequence[Table], figures: Sequence[Box]
-) -> list[Box]:
+def groups(blocks: Sequence[Block], tables: Sequence[Table], figures: Sequence[Box]) -> list[Box]:
     """Return boxes of what may be cited as one: neighbouring blocks and their pictures."""
     boxes = [block.box for block in blocks]
     shapes = [*boxes, *(table.box for table in tables), *figures]

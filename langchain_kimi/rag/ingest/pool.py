@@ -103,18 +103,19 @@ class _Worker:
         try:
             send(_pipe(process.stdin), (path, settings))
             outcome: Parsed | str = receive(_pipe(process.stdout))
-            return outcome
         except (EOFError, OSError):
             self.end()
             if late.is_set():
                 return f"{path.name} took longer than {self._timeout:.0f} s"
             return f"{path.name} crashed its parser (exit code {process.returncode})"
+        else:
+            return outcome
         finally:
             timer.cancel()
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "langchain_kimi.rag.ingest.worker", str(MEMORY)]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 no shell, our own interpreter
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         return self._process

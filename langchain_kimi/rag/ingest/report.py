@@ -28,6 +28,7 @@ class IngestReport:
     seconds: float = 0.0
 
     def count(self, state: FileState) -> int:
+        """Count the files in a state."""
         return sum(file.state == state for file in self.files)
 
     @property

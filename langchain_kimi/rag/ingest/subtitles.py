@@ -43,6 +43,7 @@ def _seconds(groups: tuple[str | None, ...]) -> float:
 
 
 def clean(text: str) -> str:
+    """Return the text of a cue without markup."""
     return " ".join(_MARKUP.sub(" ", text.replace("\\N", " ")).split())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -100,7 +101,7 @@ class _State:
 def _spans(changes: Sequence[float], duration: float) -> Iterator[tuple[float, float]]:
     """Yield the spans between changes; a long one is cut so that a citation stays near."""
     edges = [0.0, *(time for time in changes if 0.0 < time < duration), duration]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         pieces = max(1, round((end - start) / _LONGEST_SCENE))
         step = (end - start) / pieces
         for index in range(pieces):

@@ -44,6 +44,7 @@ class PageFrame:
 
     @property
     def box(self) -> Box:
+        """Return the whole page."""
         return Box(0.0, 0.0, self.width, self.height)
 
     def _device(self, page: pdfium.PdfPage, x: float, y: float) -> tuple[float, float]:
@@ -54,6 +55,7 @@ class PageFrame:
         return out_x.value / self._SCALE, out_y.value / self._SCALE
 
     def to_points(self, left: float, bottom: float, right: float, top: float) -> Box:
+        """Return a box of PDF space in displayed points."""
         xs, ys = [], []
         for x, y in ((left, bottom), (right, top)):
             xs.append(self._origin[0] + x * self._x[0] + y * self._y[0])

@@ -34,7 +34,7 @@ def receive(stream: IO[bytes]) -> Any:
         EOFError: If the other side has ended.
     """
     header = _exactly(stream, _HEADER.size)
-    return pickle.loads(_exactly(stream, _HEADER.unpack(header)[0]))
+    return pickle.loads(_exactly(stream, _HEADER.unpack(header)[0]))  # noqa: S301 our own process
 
 
 def _exactly(stream: IO[bytes], size: int) -> bytes:
@@ -59,7 +59,7 @@ def parse_or_reason(path: Path, settings: ParseSettings) -> Parsed | str:
         return f"{path.name} is gone"
     except RecursionError:
         return f"{path.name} is nested too deeply"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # Parsers of other people's formats: whatever they raise concerns this file alone.
         return f"{path.name} could not be parsed: {type(error).__name__}: {error}"[:500]
 

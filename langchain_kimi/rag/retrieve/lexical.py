@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +15,7 @@ from langchain_kimi.rag.text import pairs
 
 PageKey = tuple[str, int]
 _DEPTH = 200
+_DOCUMENTS = 100
 _REFERENCED_DOCUMENTS = 12
 _WHOLE_DOCUMENTS = 3
 _WHOLE_PAGES = 500
@@ -38,6 +39,7 @@ class Candidates:
 
 
 def key_of(unit: Unit) -> PageKey:
+    """Return the page that a unit stands on."""
     return unit.document_id, unit.page
 
 
@@ -68,26 +70,26 @@ def _document_scores(
     store: Store, namespace: str, question: Question, where: Filter
 ) -> dict[str, float]:
     whole = replace(where, kinds=(), pages=None)
-    hits = store.search(namespace, level="document", text=question.words, where=whole, k=_DEPTH)
-    words = {hit.unit.document_id: Counter(hit.unit.body.split()) for hit in hits}
-    return _document_bm25(question.words, words, {h.unit.document_id: h.unit.head for h in hits})
+    hits = store.search(namespace, level="document", text=question.words, where=whole, k=_DOCUMENTS)
+    return _document_bm25(question.words, [hit.unit for hit in hits])
 
 
-def _document_bm25(
-    wanted: Sequence[str], words: Mapping[str, Counter[str]], heads: Mapping[str, str]
-) -> dict[str, float]:
+def _document_bm25(wanted: Sequence[str], units: Sequence[Unit]) -> dict[str, float]:
     """Score whole documents softly: a word that most of them have still counts a little."""
-    total = len(words)
-    mean = sum(sum(counts.values()) for counts in words.values()) / max(total, 1) or 1.0
-    scores = dict.fromkeys(words, 0.0)
+    total = len(units)
+    bodies = [f" {unit.body}  {unit.head.replace(' ', '  ')} " for unit in units]
+    lengths = [body.count("  ") + 1 for body in bodies]
+    mean = sum(lengths) / max(total, 1) or 1.0
+    scores = [0.0] * total
     for word in wanted:
-        having = sum(word in counts for counts in words.values())
+        counts = [body.count(f" {word} ") for body in bodies]
+        having = sum(count > 0 for count in counts)
         value = math.log(1 + (total - having + 0.5) / (having + 0.5))
-        for name, counts in words.items():
-            count = counts[word] + (word in heads[name].split())
-            length = 0.7 + 0.3 * sum(counts.values()) / mean
-            scores[name] += value * count * 2.2 / (count + 1.2 * length)
-    return scores
+        for index, count in enumerate(counts):
+            if count:
+                length = 0.7 + 0.3 * lengths[index] / mean
+                scores[index] += value * count * 2.2 / (count + 1.2 * length)
+    return {unit.document_id: score for unit, score in zip(units, scores, strict=True)}
 
 
 def _level(
@@ -146,9 +148,7 @@ def _add_all(store: Store, namespace: str, where: Filter, found: Candidates) -> 
         found.pages.setdefault(key_of(unit), unit)
 
 
-def load_pages(
-    store: Store, namespace: str, found: Candidates, keys: Iterable[PageKey]
-) -> None:
+def load_pages(store: Store, namespace: str, found: Candidates, keys: Iterable[PageKey]) -> None:
     """Fetch the units of pages that are not among the candidates yet."""
     missing = tuple(f"{name}:{page}" for name, page in keys if (name, page) not in found.pages)
     for start in range(0, len(missing), _BATCH):

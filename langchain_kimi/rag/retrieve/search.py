@@ -11,7 +11,13 @@ from langchain_core.embeddings import Embeddings
 from langchain_kimi.rag.geometry import Box
 from langchain_kimi.rag.index.records import DocumentRecord, Filter, Hit, Unit
 from langchain_kimi.rag.index.store import Store
-from langchain_kimi.rag.retrieve.lexical import Candidates, PageKey, key_of, lexical_candidates, load_pages
+from langchain_kimi.rag.retrieve.lexical import (
+    Candidates,
+    PageKey,
+    key_of,
+    lexical_candidates,
+    load_pages,
+)
 from langchain_kimi.rag.retrieve.question import read_question
 from langchain_kimi.rag.retrieve.weights import Weights
 

@@ -13,7 +13,7 @@ _TERMS = {
     r"(?:total |long-term )?debt": "long-term debt borrowings current portion balance sheet",
     r"equity": "balance sheet stockholders shareholders equity",
     r"assets": "balance sheet",
-    r"working capital|current ratio|quick ratio": "current assets current liabilities balance sheet",
+    r"working capital|(?:current|quick) ratio": "current assets liabilities balance sheet",
     r"operating cash flow": "net cash provided by operating activities cash flows",
     r"free cash flow": "net cash provided by operating activities purchases of property",
     r"capex|capital expenditures?": "purchases additions of property plant and equipment",
