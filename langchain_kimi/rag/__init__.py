@@ -9,6 +9,7 @@ from langchain_kimi.rag.errors import (
     FileTooLargeError,
     IndexMismatchError,
     RagError,
+    StaleFileError,
     UnreadableFileError,
     UnsupportedFileError,
 )
@@ -18,12 +19,15 @@ from langchain_kimi.rag.index.sqlite import SqliteStore
 from langchain_kimi.rag.index.store import Store
 from langchain_kimi.rag.ingest.folder import IngestOptions
 from langchain_kimi.rag.ingest.report import FileReport, IngestReport
+from langchain_kimi.rag.pictures import picture_of
 from langchain_kimi.rag.retrieve.search import Found, Region
 from langchain_kimi.rag.retrieve.weights import Weights
+from langchain_kimi.rag.retriever import CorpusRetriever
 
 __all__ = [
     "Box",
     "Corpus",
+    "CorpusRetriever",
     "DocumentRecord",
     "EncryptedFileError",
     "FileReport",
@@ -38,9 +42,11 @@ __all__ = [
     "RagError",
     "Region",
     "SqliteStore",
+    "StaleFileError",
     "Store",
     "Unit",
     "UnreadableFileError",
     "UnsupportedFileError",
     "Weights",
+    "picture_of",
 ]

@@ -4,6 +4,7 @@ RagError
 ├── UnreadableFileError      damaged, or not of the type its name says
 │   ├── EncryptedFileError   needs a password
 │   └── FileTooLargeError    over the limit of its type
+├── StaleFileError           gone or changed since it was ingested
 ├── UnsupportedFileError     no parser, or its extra is not installed
 └── IndexMismatchError       an index made with another embedding model or layout
 """
@@ -25,6 +26,10 @@ class EncryptedFileError(UnreadableFileError):
 
 class FileTooLargeError(UnreadableFileError):
     """The file is over the limit of its type."""
+
+
+class StaleFileError(RagError):
+    """The file is gone or has changed since it was ingested."""
 
 
 class UnsupportedFileError(RagError):

@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 from langchain_core.embeddings import Embeddings
 
-from langchain_kimi.rag import Corpus, Filter, IndexMismatchError, IngestOptions
+from langchain_kimi.rag import (
+    Box,
+    Corpus,
+    CorpusRetriever,
+    Filter,
+    IndexMismatchError,
+    IngestOptions,
+    StaleFileError,
+    UnsupportedFileError,
+    picture_of,
+)
 from langchain_kimi.rag.references import item_refs, page_refs
 from langchain_kimi.rag.retrieve.question import read_question
 from langchain_kimi.rag.retrieve.search import clock
@@ -178,3 +188,36 @@ def test_tokens_fold_stem_and_split_scripts() -> None:
 
 def test_clock() -> None:
     assert [clock(5.9), clock(65), clock(3_725)] == ["00:05", "01:05", "1:02:05"]
+
+
+def test_a_retriever_returns_pages_with_their_places(corpus: Corpus) -> None:
+    documents = CorpusRetriever(corpus=corpus, k=1).invoke("tonnes of oats")
+    assert [document.metadata["place"] for document in documents] == ["report.pdf, page 3"]
+    assert documents[0].metadata["regions"][0]["box"] is not None
+    only = Filter(paths=("*.md",))
+    documents = CorpusRetriever(corpus=corpus, where=only).invoke("flour")
+    assert {document.metadata["source"] for document in documents} == {"boats.md"}
+
+
+def test_what_was_found_can_be_drawn(corpus: Corpus) -> None:
+    found = corpus.search("tonnes of oats", k=1)[0]
+    table = next(region for region in found.regions if region.kind == "table")
+    assert picture_of(found, dpi=72).size == (612, 792)
+    crop = picture_of(found, box=table.box)
+    assert table.box is not None
+    assert crop.width == pytest.approx(2 * table.box.width, abs=2)
+    with pytest.raises(ValueError, match="outside the page"):
+        picture_of(found, box=Box(700, 0, 800, 10))
+    text = corpus.search("ferry", k=1)[0]
+    with pytest.raises(UnsupportedFileError, match="use its text"):
+        picture_of(text)
+
+
+def test_a_changed_file_is_not_drawn(corpus: Corpus, folder: Path) -> None:
+    found = corpus.search("tonnes of oats", k=1)[0]
+    (folder / "report.pdf").write_bytes(b"other")
+    with pytest.raises(StaleFileError, match="has changed since"):
+        picture_of(found)
+    (folder / "report.pdf").unlink()
+    with pytest.raises(StaleFileError, match="is gone"):
+        picture_of(found)

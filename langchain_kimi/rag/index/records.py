@@ -21,6 +21,8 @@ class DocumentRecord:
     path: str
     """Relative to the folder it came from, with forward slashes."""
     sha256: str
+    source: str = ""
+    """Where the file was when it was ingested."""
     media_type: str
     size: int
     modified_ns: int

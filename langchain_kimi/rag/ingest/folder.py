@@ -145,6 +145,7 @@ class FolderIngest:
         return DocumentRecord(
             id=name,
             path=file.path,
+            source=str(file.absolute),
             sha256=stale.sha256,
             media_type=file.media_type,
             size=file.size,

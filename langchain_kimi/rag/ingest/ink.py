@@ -12,12 +12,12 @@ _TILES = (5.0, 9.0, 14.0)
 """Sides of the tiles in points: what is nearer than a tile grows together."""
 _CONTRAST = 28
 _LEAST_INK = 0.04
-_DPI = 48
+INK_DPI = 48
 
 
 def ink_boxes(picture: Image.Image, page: Box) -> list[Box]:
     """Return boxes around connected ink in a grey picture of a page, in page points."""
-    scale = _DPI / 72
+    scale = INK_DPI / 72
     size = (max(round(page.width * scale), 1), max(round(page.height * scale), 1))
     small = np.asarray(picture.convert("L").resize(size, Image.Resampling.BOX), dtype=np.int16)
     ink = np.abs(small - _background(small)) > _CONTRAST

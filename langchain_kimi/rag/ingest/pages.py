@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from langchain_kimi.rag.geometry import Box, clusters, union
 from langchain_kimi.rag.ingest import ocr as ocr_module
 from langchain_kimi.rag.ingest.graphics import Graphics, read_graphics
-from langchain_kimi.rag.ingest.ink import ink_boxes
+from langchain_kimi.rag.ingest.ink import INK_DPI, ink_boxes
 from langchain_kimi.rag.ingest.layout import Line, find_lines
 from langchain_kimi.rag.ingest.ocr import OcrEngine, OcrError
 from langchain_kimi.rag.ingest.words import PageFrame, Word, read_words
@@ -20,6 +20,7 @@ from langchain_kimi.rag.ingest.words import PageFrame, Word, read_words
 _FEW_WORDS = 25
 _LEAST_PICTURE = 0.015
 _LEAST_SIDE = 36.0
+_LARGE_PICTURE = 0.2
 _WORDS_PER_AREA = 1 / 2_500
 """Words of the text layer in a picture, from which on it counts as covered: one in 50 x 50 pt."""
 _MANY_PIXELS = 40_000_000
@@ -37,7 +38,7 @@ class RawPage:
     graphics: Graphics
     notes: tuple[str, ...] = ()
     ink: tuple[Box, ...] = ()
-    """Connected ink of a page that is one picture."""
+    """Connected ink of a page with a large picture."""
 
     @property
     def all_lines(self) -> tuple[Line, ...]:
@@ -59,8 +60,8 @@ def read_page(document: pdfium.PdfDocument, index: int, ocr: OcrEngine | None) -
         seen: list[Word] = []
         ink: list[Box] = []
         picture = render(page, ocr_module.DPI, grey=True) if wanted else None
-        if picture is not None and frame.box in wanted:
-            ink = ink_boxes(picture, frame.box)
+        if any(box.area > _LARGE_PICTURE * frame.box.area for box in graphics.images):
+            ink = ink_boxes(picture or render(page, INK_DPI, grey=True), frame.box)
         if wanted and ocr is None:
             notes.append(f"page {index + 1}: pictures not read, no OCR engine")
         elif picture is not None and ocr is not None:
