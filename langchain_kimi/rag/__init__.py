@@ -4,6 +4,7 @@ Needs the extra `rag`; `video`, `office` and `ocr` add file types and an OCR eng
 """
 
 from langchain_kimi.rag.corpus import Corpus
+from langchain_kimi.rag.enrich import Enricher, EnrichReport
 from langchain_kimi.rag.errors import (
     EncryptedFileError,
     FileTooLargeError,
@@ -30,6 +31,8 @@ __all__ = [
     "CorpusRetriever",
     "DocumentRecord",
     "EncryptedFileError",
+    "EnrichReport",
+    "Enricher",
     "FileReport",
     "FileTooLargeError",
     "Filter",

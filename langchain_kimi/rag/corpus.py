@@ -62,7 +62,7 @@ class Corpus:
         self.folder = Path(folder)
         self.namespace = namespace
         self.store: Store = store or SqliteStore(self.folder / "index.sqlite")
-        self._embeddings = embeddings
+        self.embeddings = embeddings
         self._embedding_name = embedding_name
         self._checked = False
         self._settings = ParseSettings(ocr=ocr, cache=self.folder / "ocr")
@@ -92,7 +92,7 @@ class Corpus:
             self.namespace,
             self._settings,
             options or IngestOptions(),
-            self._embeddings,
+            self.embeddings,
             skip=(self.folder,),
         )
         return run.run(Path(source), progress)
@@ -104,7 +104,7 @@ class Corpus:
             IndexMismatchError: If the index was made with another embedding model.
         """
         self._check_embedding()
-        searcher = Searcher(self.store, self.namespace, self._weights, self._embeddings)
+        searcher = Searcher(self.store, self.namespace, self._weights, self.embeddings)
         return searcher.search(question, k=k, where=where)
 
     def documents(self) -> list[DocumentRecord]:
@@ -120,10 +120,10 @@ class Corpus:
         self.store.close()
 
     def _check_embedding(self) -> None:
-        if self._embeddings is None or self._checked:
+        if self.embeddings is None or self._checked:
             return
         name = self._embedding_name or str(
-            getattr(self._embeddings, "model", type(self._embeddings).__name__)
+            getattr(self.embeddings, "model", type(self.embeddings).__name__)
         )
-        self.store.set_embedding(name, len(self._embeddings.embed_query("dimension")))
+        self.store.set_embedding(name, len(self.embeddings.embed_query("dimension")))
         self._checked = True

@@ -64,7 +64,8 @@ def test_text_in_other_encodings_is_read(tmp_path: Path) -> None:
 DOCX = (
     '<?xml version="1.0"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml'
     '/2006/main"><w:body><w:p><w:pPr><w:pStyle w:val="Heading1"/></w:pPr><w:r><w:t>Weirs</w:t>'
-    "</w:r></w:p><w:p><w:r><w:t>A weir holds water.</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p><w:r><w:t>"
+    "</w:r></w:p><w:p><w:r><w:t>A weir holds water.</w:t></w:r></w:p><w:tbl>"
+    "<w:tr><w:tc><w:p><w:r><w:t>"
     "height</w:t></w:r></w:p></w:tc>"
     "<w:tc><w:p><w:r><w:t>2 m</w:t></w:r></w:p></w:tc></w:tr>"
     "</w:tbl></w:body></w:document>"

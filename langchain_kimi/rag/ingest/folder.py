@@ -135,7 +135,7 @@ class FolderIngest:
             return FileReport(path=stale.file.path, state="failed", reason=outcome)
         units = build_units(name, stale.file.path, outcome)
         record = self._record(name, stale, outcome, units)
-        self._store.upsert(self._namespace, record, units, self._vectors(units))
+        self._store.upsert(self._namespace, record, units, embed_units(self._embeddings, units))
         return self._checked(stale, record, outcome)
 
     def _record(
@@ -175,20 +175,21 @@ class FolderIngest:
         state = "changed" if stale.known else "added"
         return FileReport(path=path, state=state, pages=parts, notes=parsed.notes)  # type: ignore[arg-type]
 
-    def _vectors(self, units: Sequence[Unit]) -> list[Vector | None] | None:
-        """Embed the chunks; other units and chunks without text have no vector."""
-        if self._embeddings is None:
-            return None
-        vectors: list[Vector | None] = [None] * len(units)
-        wanted = [
-            index for index, unit in enumerate(units) if unit.level == "chunk" and unit.text.strip()
-        ]
-        for start in range(0, len(wanted), _BATCH):
-            batch = wanted[start : start + _BATCH]
-            texts = [passage(units[index]) for index in batch]
-            for index, vector in zip(batch, self._embeddings.embed_documents(texts), strict=True):
-                vectors[index] = vector
-        return vectors
+
+def embed_units(embeddings: Embeddings | None, units: Sequence[Unit]) -> list[Vector | None] | None:
+    """Embed the chunks; other units and chunks without text have no vector."""
+    if embeddings is None:
+        return None
+    vectors: list[Vector | None] = [None] * len(units)
+    wanted = [
+        index for index, unit in enumerate(units) if unit.level == "chunk" and unit.text.strip()
+    ]
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        texts = [passage(units[index]) for index in batch]
+        for index, vector in zip(batch, embeddings.embed_documents(texts), strict=True):
+            vectors[index] = vector
+    return vectors
 
 
 def passage(unit: Unit) -> str:

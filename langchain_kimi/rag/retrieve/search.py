@@ -34,6 +34,8 @@ class Region:
     caption: str
     headings: tuple[str, ...]
     score: float
+    origin: str
+    """`layer`, `ocr`, or `model` for a caption that a model wrote: no text of the document."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +106,7 @@ class Searcher:
         ranked = self.rank(question, where)[:k]
         documents = {record.id: record for record in self._store.documents(self._namespace)}
         return [
-            _found(unit, score, chunks, documents[unit.document_id])
+            found_page(unit, documents[unit.document_id], score, chunks)
             for unit, score, chunks in ranked
             if unit.document_id in documents
         ]
@@ -129,7 +131,10 @@ def _allowed(key: PageKey, where: Filter, found: Candidates) -> bool:
     return not where.kinds or bool(found.chunks.get(key)) or found.pages[key].kind in where.kinds
 
 
-def _found(unit: Unit, score: float, chunks: Sequence[Hit], document: DocumentRecord) -> Found:
+def found_page(
+    unit: Unit, document: DocumentRecord, score: float = 0.0, chunks: Sequence[Hit] = ()
+) -> Found:
+    """Return a page as a result, with its best regions."""
     best = sorted(chunks, key=lambda hit: -hit.score)[:5]
     return Found(
         document=document,
@@ -148,6 +153,7 @@ def _found(unit: Unit, score: float, chunks: Sequence[Hit], document: DocumentRe
                 caption=hit.unit.caption,
                 headings=hit.unit.headings,
                 score=hit.score,
+                origin=hit.unit.origin,
             )
             for hit in best
         ),
