@@ -199,9 +199,12 @@ def regions(
     sources = {question["doc"] for question in questions if question.get("regions")}
     settings = ParseSettings(cache=corpus.folder / "ocr")
     hits: dict[str, list[bool]] = defaultdict(list)
-    parsed = {name: parse_file(documents / name, settings) for name in sources}
+    held = {record.path for record in corpus.documents()}
+    parsed = {name: parse_file(documents / name, settings) for name in sorted(sources & held)}
     for question in questions:
-        for region in question.get("regions", []):
+        for region in question.get("regions", []) if question["doc"] in parsed else []:
+            if region["page"] > len(parsed[question["doc"]].parts):
+                continue
             part = parsed[question["doc"]].parts[region["page"] - 1]
             gold = Box(*region["bbox"])
             boxes = [entry.box for entry in part.regions if entry.box] + list(part.boxes)

@@ -185,3 +185,17 @@ def test_an_encrypted_file_asks_for_its_password_to_be_removed(tmp_path: Path) -
     path.write_bytes(data.replace(b"/Root 1 0 R", b"/Root 1 0 R " + locked))
     with pytest.raises(EncryptedFileError, match="remove its password"):
         parse_pdf(path)
+
+
+def test_a_page_with_very_many_shapes_still_has_its_figure(tmp_path: Path) -> None:
+    file = PdfFile()
+    page = file.page()
+    page.text(72, 60, "A map of all the parcels")
+    for row in range(90):
+        for column in range(90):
+            x, y = 100 + 4 * column, 200 + 4 * row
+            page.rectangle(Box(x, y, x + 3, y + 3))
+    path = tmp_path / "map.pdf"
+    path.write_bytes(file.to_bytes())
+    figures = [r.box for r in parse_pdf(path).parts[0].regions if r.kind == "figure"]
+    assert max(box.iou(Box(100, 200, 460, 560)) for box in figures if box) > 0.9

@@ -22,6 +22,8 @@ _LABEL_WORDS = 12
 _GAPS = (2.0, 10.0, 24.0)
 """Points between shapes of one figure: parts of a drawing, bars of a chart, panels."""
 _MANY = 400
+MANY_SHAPES = 1_200
+"""Shapes of a page that are grouped one by one; beyond, its ink shows the figures."""
 
 
 def is_caption(text: str) -> bool:
@@ -35,7 +37,7 @@ def find_figures(
     """Return the boxes of figures and charts, each with the labels that touch it."""
     solid = [path for path in graphics.paths if min(path.width, path.height) > 4.0][:_MANY]
     drawn = [path for path in graphics.paths if not _separator(path, page, solid)]
-    shapes = [box for box in (*graphics.images, *drawn) if box.area < _SCAN * page.area]
+    shapes = _fewer([box for box in (*graphics.images, *drawn) if box.area < _SCAN * page.area])
     figures: list[Box] = []
     for gap in _GAPS:
         figures += [union(shapes[index] for index in group) for group in clusters(shapes, gap)]
@@ -43,6 +45,14 @@ def find_figures(
     labels = [line for line in lines if len(line.words) <= _LABEL_WORDS]
     grown = [_with_labels(box, labels, page) for box in figures if _large(box, page)]
     return distinct([box for pair in zip(grown, figures, strict=False) for box in pair], page)
+
+
+def _fewer(shapes: Sequence[Box]) -> list[Box]:
+    """Drop shapes in the same place, and of a drawing with very many the smallest."""
+    places = {tuple(round(edge / 2) for edge in box): box for box in shapes}
+    if len(places) <= MANY_SHAPES:
+        return list(places.values())
+    return sorted(places.values(), key=lambda box: -(box.width + box.height))[:MANY_SHAPES]
 
 
 def _is_text(box: Box, lines: Sequence[Line]) -> bool:

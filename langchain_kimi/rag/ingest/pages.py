@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from langchain_kimi.rag.geometry import Box, clusters, union
 from langchain_kimi.rag.ingest import ocr as ocr_module
+from langchain_kimi.rag.ingest.figures import MANY_SHAPES
 from langchain_kimi.rag.ingest.graphics import Graphics, read_graphics
 from langchain_kimi.rag.ingest.ink import INK_DPI, ink_boxes
 from langchain_kimi.rag.ingest.layout import Line, find_lines
@@ -60,7 +61,8 @@ def read_page(document: pdfium.PdfDocument, index: int, ocr: OcrEngine | None) -
         seen: list[Word] = []
         ink: list[Box] = []
         picture = render(page, ocr_module.DPI, grey=True) if wanted else None
-        if any(box.area > _LARGE_PICTURE * frame.box.area for box in graphics.images):
+        large = any(box.area > _LARGE_PICTURE * frame.box.area for box in graphics.images)
+        if large or len(graphics.paths) > MANY_SHAPES:
             ink = ink_boxes(picture or render(page, INK_DPI, grey=True), frame.box)
         if wanted and ocr is None:
             notes.append(f"page {index + 1}: pictures not read, no OCR engine")

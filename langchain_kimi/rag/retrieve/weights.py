@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Weights:
     """Weights of the parts of a page's score; the lexical parts are scaled to 0–1 first."""
 
-    page: float = 0.4
+    page: float = 0.25
     """BM25 of the whole page."""
-    chunk: float = 0.6
+    chunk: float = 0.75
     """BM25 of the best chunk on the page, with its headings and caption."""
     pair: float = 0.5
     """Share of the question's word pairs that stand on the page."""
