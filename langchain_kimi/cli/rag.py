@@ -5,22 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from langchain_kimi.rag import (
-    Corpus,
-    FileReport,
-    Filter,
-    Found,
-    IngestOptions,
-    IngestReport,
-    RagError,
-)
+if TYPE_CHECKING:
+    from langchain_kimi.rag import Corpus, FileReport, Found, IngestOptions, IngestReport
 
 Index = Annotated[Path, typer.Option("--index", help="Folder of the index.")]
 Namespace = Annotated[str, typer.Option("--namespace", help="Tenant whose documents are meant.")]
@@ -47,6 +40,8 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Bring the index up to date with a folder of documents, pictures and videos."""
+    from langchain_kimi.rag import Corpus, IngestOptions, RagError
+
     console = Console(stderr=True)
     options = IngestOptions(workers=workers, tags=tuple(tag or ()), keep_missing=keep_missing)
     try:
@@ -100,6 +95,8 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find the pages, regions and scenes that fit a question."""
+    from langchain_kimi.rag import Corpus, Filter, RagError
+
     where = Filter(paths=tuple(path or ()), tags=tuple(tag or ()))
     console = Console(stderr=True)
     if not (index / "index.sqlite").is_file():

@@ -92,6 +92,8 @@ class _Worker:
 
     def parse(self, path: Path, settings: ParseSettings) -> Parsed | str:
         process = self._process or self._start()
+        if process is None:
+            return f"{path.name} was not parsed: the worker did not start"
         late = threading.Event()
 
         def kill() -> None:
@@ -113,11 +115,15 @@ class _Worker:
         finally:
             timer.cancel()
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> subprocess.Popen[bytes] | None:
         command = [sys.executable, "-m", "langchain_kimi.rag.ingest.worker", str(MEMORY)]
         self._process = subprocess.Popen(  # noqa: S603 no shell, our own interpreter
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
+        try:
+            receive(_pipe(self._process.stdout))
+        except EOFError:
+            self.end()
         return self._process
 
     def end(self) -> None:
