@@ -279,7 +279,7 @@ def made_units(name: str, sentences: Sequence[str], chooser: random.Random) -> I
         chunks = [" ".join(chooser.choices(sentences, k=4)) for _ in range(5)]
         body = [" ".join(tokens(chunk)) for chunk in chunks]
         words += body
-        shared = {"document_id": name, "page": page}
+        shared: dict[str, Any] = {"document_id": name, "page": page}
         text = "\n".join(chunks)
         yield Unit(
             id=f"{name}:{page}", level="page", kind="page", text=text, body=" ".join(body), **shared
