@@ -13,7 +13,7 @@ from PIL import Image
 
 from langchain_kimi.rag import Corpus, FileReport, IngestOptions
 from langchain_kimi.rag.index.records import Level
-from langchain_kimi.rag.ingest import pool
+from langchain_kimi.rag.ingest import images, office, pool
 from langchain_kimi.rag.ingest.files import find_files
 from langchain_kimi.rag.ingest.parse import ParseSettings
 from tests.rag.conftest import Make, annual_report, scanned
@@ -141,13 +141,15 @@ def test_a_file_without_text_is_reported_as_empty(folder: Path, make_corpus: Mak
 
 
 def test_pictures_with_too_many_pixels_and_zip_bombs_are_refused(
-    folder: Path, make_corpus: Make
+    folder: Path, make_corpus: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Image.new("1", (20_000, 20_000)).save(folder / "huge.png")
+    monkeypatch.setattr(images, "MAX_PIXELS", 1_000_000)
+    monkeypatch.setattr(office, "MAX_UNPACKED", 1 << 22)
+    Image.new("1", (1_200, 1_200)).save(folder / "huge.png")
     with zipfile.ZipFile(folder / "bomb.docx", "w", zipfile.ZIP_DEFLATED) as archive:
-        block = b"\x00" * (1 << 24)
+        block = b"\x00" * (1 << 20)
         with archive.open("word/document.xml", "w") as entry:
-            for _ in range(34):
+            for _ in range(5):
                 entry.write(block)
     report = make_corpus().ingest(folder, options=HERE)
     reasons = {entry.path: entry.reason for entry in report.failures}

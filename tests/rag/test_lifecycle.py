@@ -107,7 +107,7 @@ def _content(corpus: Corpus) -> list[Any]:
 
 TestLifecycle = Lifecycle.TestCase
 TestLifecycle.settings = settings(
-    max_examples=12,
+    max_examples=8,
     stateful_step_count=12,
     deadline=None,
     derandomize=True,
