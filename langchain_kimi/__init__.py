@@ -12,14 +12,27 @@ if TYPE_CHECKING:
     from langchain_kimi.chat_models import ChatKimi
     from langchain_kimi.errors import KimiError
     from langchain_kimi.integrations import register
+    from langchain_kimi.rag import Corpus
+    from langchain_kimi.swarm import create_background_agent
     from langchain_kimi.transport.timeout import Timeout
 
-__all__ = ["ChatKimi", "KimiError", "Timeout", "__version__", "create_tool_agent", "register"]
+__all__ = [
+    "ChatKimi",
+    "Corpus",
+    "KimiError",
+    "Timeout",
+    "__version__",
+    "create_background_agent",
+    "create_tool_agent",
+    "register",
+]
 
 _HOMES = {
     "ChatKimi": "langchain_kimi.chat_models",
+    "Corpus": "langchain_kimi.rag",
     "KimiError": "langchain_kimi.errors",
     "Timeout": "langchain_kimi.transport.timeout",
+    "create_background_agent": "langchain_kimi.swarm",
     "create_tool_agent": "langchain_kimi.agents.tool_agent",
     "register": "langchain_kimi.integrations",
 }

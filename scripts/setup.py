@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-WHAT = ["-e", f"{ROOT}[mcp,server,deepagents,notebook]", "--group", f"{ROOT}/pyproject.toml:dev"]
+WHAT = ["-e", str(ROOT), "--group", f"{ROOT}/pyproject.toml:dev"]  # the group names the extras
 
 
 def run(*command: object, **kwargs: object) -> None:

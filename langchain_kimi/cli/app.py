@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from langchain_kimi._version import __version__
-from langchain_kimi.cli import options
+from langchain_kimi.cli import options, rag
 from langchain_kimi.cli.options import EndpointChoice
 
 app = typer.Typer(
@@ -97,6 +97,52 @@ def run(
 
 
 @app.command()
+def work(
+    task: Annotated[str, typer.Argument(help="What to do; the same task goes on where it was.")],
+    *,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    endpoint: options.Endpoint = EndpointChoice.AUTO,
+    thinking: options.Thinking = True,
+    tools: options.Tools = "files",
+    root: options.Root = Path(),
+    host: options.Hosts = None,
+    yes: options.Yes = False,
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Where journal, report and artifacts are kept.")
+    ] = Path(".langchain-kimi"),
+    journal: Annotated[
+        str | None, typer.Option("--journal", help="A PostgreSQL URL; SQLite by default.")
+    ] = None,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of the whole tree.")] = 4000,
+    subagents: Annotated[int, typer.Option("--subagents", min=1, help="Sub-agents.")] = 300,
+    rpm: Annotated[
+        int | None, typer.Option("--rpm", min=1, help="Requests a minute, over the whole tree.")
+    ] = None,
+) -> None:
+    """Give the background agent a long task; it plans, fans out, and keeps every step on disk.
+
+    The exit code is 1 when something is missing from the result.
+    """
+    commands = _commands()
+    connection = commands.Connection(
+        model=model, base_url=base_url, endpoint=endpoint.value, thinking=thinking
+    )
+    toolbox = commands.Toolbox(names=tools, root=root, hosts=host or [], max_steps=None, yes=yes)
+    exit_code = commands.work(
+        task,
+        connection,
+        toolbox,
+        folder=folder,
+        journal=journal,
+        steps=steps,
+        subagents=subagents,
+        rpm=rpm,
+    )
+    raise typer.Exit(exit_code)
+
+
+@app.command()
 def doctor(
     *,
     model: options.Model = None,
@@ -157,3 +203,6 @@ def demo(
     commands = _commands()
     connection = commands.Connection(model=model, base_url=base_url, endpoint=endpoint.value)
     raise typer.Exit(commands.demo(connection))
+
+
+rag.register(app)

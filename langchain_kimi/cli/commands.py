@@ -13,10 +13,11 @@ from langchain_kimi.cli.demo import show
 from langchain_kimi.cli.endpoint import serve
 from langchain_kimi.cli.errors import one_line_errors
 from langchain_kimi.cli.model import Connection
-from langchain_kimi.cli.session import Agent, Session, make_agent
+from langchain_kimi.cli.session import Agent, Session, make_agent, tool_sets
 from langchain_kimi.cli.transcript import Transcript
+from langchain_kimi.tools import ready_tools
 
-__all__ = ["Connection", "Toolbox", "chat", "demo", "doctor", "endpoint", "run"]
+__all__ = ["Connection", "Toolbox", "chat", "demo", "doctor", "endpoint", "run", "work"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,39 @@ def run(task: str, connection: Connection, toolbox: Toolbox) -> int:
     with one_line_errors(), connection.open(console) as llm:
         Session(_agent(llm, toolbox), transcript, approver(yes=toolbox.yes)).send(task)
     return 0 if transcript.has_answer else 1
+
+
+def work(
+    task: str,
+    connection: Connection,
+    toolbox: Toolbox,
+    *,
+    folder: Path,
+    journal: str | None,
+    steps: int,
+    subagents: int,
+    rpm: int | None,
+) -> int:
+    """Do a long task with sub-agents; 1 when something is missing."""
+    from langchain_kimi.cli import work as swarm  # noqa: PLC0415  brings the swarm with it
+    from langchain_kimi.swarm import Budget  # noqa: PLC0415
+
+    console = Console()
+    with one_line_errors(), connection.open(console) as llm:
+        tools, middleware = ready_tools(
+            tool_sets(toolbox.names), root=toolbox.root, hosts=toolbox.hosts
+        )
+        if middleware:
+            msg = "The shell is one session that sub-agents cannot share; use files, fetch, python."
+            raise ValueError(msg)
+        job = swarm.Work(
+            task=task,
+            folder=folder,
+            budget=Budget(steps=steps, subagents=subagents),
+            journal=journal,
+            requests_per_minute=rpm,
+        )
+        return swarm.work(job, llm, console, approver(yes=toolbox.yes), tools)
 
 
 def doctor(connection: Connection, *, video: Path | None, as_json: bool) -> int:

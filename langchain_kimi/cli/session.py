@@ -61,6 +61,11 @@ class Session:
         return {"type": "reject", "message": "The user does not want this to run."}
 
 
+def tool_sets(names: str) -> list[str]:
+    """Read the option `--tools`: names with commas between, or none."""
+    return [name.strip() for name in names.split(",") if name.strip() not in {"", "none"}]
+
+
 def make_agent(
     model: BaseChatModel,
     tools: str,
@@ -70,8 +75,7 @@ def make_agent(
     max_steps: int | None,
 ) -> Agent:
     """Make the agent of a command; a person approves what runs code."""
-    names = [name.strip() for name in tools.split(",") if name.strip() not in {"", "none"}]
-    ready, middleware = ready_tools(names, root=root, hosts=hosts)
+    ready, middleware = ready_tools(tool_sets(tools), root=root, hosts=hosts)
     return create_tool_agent(
         model,
         ready,

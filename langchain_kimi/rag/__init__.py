@@ -1,0 +1,55 @@
+"""Multimodal retrieval: ingest folders of documents, pictures and videos, and find in them.
+
+Needs the extra `rag`; `office` and `ocr` add file types and an OCR engine.
+"""
+
+from langchain_kimi.rag.corpus import Corpus
+from langchain_kimi.rag.enrich import Enricher, EnrichReport
+from langchain_kimi.rag.errors import (
+    EncryptedFileError,
+    FileTooLargeError,
+    IndexMismatchError,
+    RagError,
+    StaleFileError,
+    UnreadableFileError,
+    UnsupportedFileError,
+)
+from langchain_kimi.rag.geometry import Box
+from langchain_kimi.rag.index.records import DocumentRecord, Filter, Hit, IndexStats, Unit
+from langchain_kimi.rag.index.sqlite import SqliteStore
+from langchain_kimi.rag.index.store import Store
+from langchain_kimi.rag.ingest.folder import IngestOptions
+from langchain_kimi.rag.ingest.report import FileReport, IngestReport
+from langchain_kimi.rag.pictures import picture_of
+from langchain_kimi.rag.retrieve.search import Found, Region
+from langchain_kimi.rag.retrieve.weights import Weights
+from langchain_kimi.rag.retriever import CorpusRetriever
+
+__all__ = [
+    "Box",
+    "Corpus",
+    "CorpusRetriever",
+    "DocumentRecord",
+    "EncryptedFileError",
+    "EnrichReport",
+    "Enricher",
+    "FileReport",
+    "FileTooLargeError",
+    "Filter",
+    "Found",
+    "Hit",
+    "IndexMismatchError",
+    "IndexStats",
+    "IngestOptions",
+    "IngestReport",
+    "RagError",
+    "Region",
+    "SqliteStore",
+    "StaleFileError",
+    "Store",
+    "Unit",
+    "UnreadableFileError",
+    "UnsupportedFileError",
+    "Weights",
+    "picture_of",
+]

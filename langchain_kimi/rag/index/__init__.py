@@ -1,0 +1,1 @@
+"""What is searched, and the engines that hold it."""

@@ -1,0 +1,1 @@
+"""Files to parsed documents, and folders into an index."""
