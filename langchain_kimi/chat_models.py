@@ -522,9 +522,14 @@ class ChatKimi(ChatNVIDIA):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         request = self._request(messages, stop, stream=True, kwargs=kwargs)
+        begun = False
         try:
-            yield from self._chunks(request, run_manager)
-        except _TOO_LARGE as error:  # refused before the first token
+            for chunk in self._chunks(request, run_manager):
+                begun = True
+                yield chunk
+        except _TOO_LARGE as error:
+            if begun:
+                raise
             yield from self._chunks(_smaller(request, error), run_manager)
 
     def _chunks(
@@ -556,10 +561,14 @@ class ChatKimi(ChatNVIDIA):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         request = self._request(messages, stop, stream=True, kwargs=kwargs)
+        begun = False
         try:
             async for chunk in self._achunks(request, run_manager):
+                begun = True
                 yield chunk
-        except _TOO_LARGE as error:  # refused before the first token
+        except _TOO_LARGE as error:
+            if begun:
+                raise
             async for chunk in self._achunks(_smaller(request, error), run_manager):
                 yield chunk
 

@@ -222,8 +222,7 @@ def _timed(footage: Footage, choice: _Choice) -> list[Frame]:
     else:
         times = [choice.first + at / choice.rate for at in range(count)]
     frames = [Frame(time, _encoded(frame, edge)) for time, frame in footage.frames_at(times)]
-    if len(frames) < len(times):
-        _check_whole(footage, times[-1])
+    _check_whole(footage, times[-1])
     return frames
 
 

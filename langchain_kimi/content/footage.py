@@ -108,7 +108,7 @@ class Footage:
                 yield time, frame
 
     def frames_at(self, times: list[float]) -> Iterator[tuple[float, VideoFrame]]:
-        """Yield the frame shown at each of some times, with its own; ends where the film does.
+        """Yield the frame shown at each of some times, with its own; none twice.
 
         Args:
             times: Seconds from the beginning, ascending.
@@ -117,20 +117,30 @@ class Footage:
             KimiInvalidInputError: The film is damaged.
         """
         frames = self._decoded()
-        frame: VideoFrame | None = None
+        shown: VideoFrame | None = None
+        coming: VideoFrame | None = None
+        given = -1.0
+        ahead, begun = _SEEK_AHEAD, False
         for time in times:
-            if frame is None or time - self.time_of(frame) > _SEEK_AHEAD:
+            position = self.time_of(coming) if coming is not None else 0.0
+            if time - position > ahead and (coming is not None or not begun):
                 self._seek(time)
-                frames = self._decoded()
-                frame = next(frames, None)
-            shown = frame
-            while frame is not None and self.time_of(frame) + self._interval / 2 < time:
-                shown = frame
-                frame = next(frames, None)
-            frame = frame or shown
-            if frame is None or time - self.time_of(frame) > 2 * self._interval:
+                frames, shown = self._decoded(), None
+                coming = next(frames, None)
+                if coming is not None and self.time_of(coming) <= position and begun:
+                    # no key frame lies between: to jump cost more than it saved
+                    ahead = 2 * max(ahead, time - position)
+            elif not begun:
+                coming = next(frames, None)
+            begun = True
+            while coming is not None and self.time_of(coming) <= time + self._interval / 20:
+                shown, coming = coming, next(frames, None)
+            found = shown or coming
+            if found is not None and self.time_of(found) > given:
+                given = self.time_of(found)
+                yield given, found
+            if coming is None:
                 return
-            yield self.time_of(frame), frame
 
     def time_of(self, frame: VideoFrame) -> float:
         """Return when a frame is shown, in seconds from the film's beginning."""
@@ -153,7 +163,8 @@ class Footage:
         with _readable(self.name):
             for packet in self._container.demux(self._stream):
                 if packet.pts is not None:
-                    self.reached = max(self.reached or 0.0, self._seconds(packet.pts))
+                    until = self._seconds(packet.pts + (packet.duration or 0))
+                    self.reached = max(self.reached or 0.0, until)
                 yield from packet.decode()
 
     def _seconds(self, pts: int) -> float:

@@ -15,6 +15,7 @@ import aiohttp
 
 from langchain_kimi.transport.proxies import proxy_for
 from langchain_kimi.transport.server import Server
+from langchain_kimi.transport.sockets import KEEP_SECONDS, socket_options
 from langchain_kimi.transport.timeout import finite
 from langchain_kimi.transport.tls import ssl_context
 
@@ -72,6 +73,7 @@ class _Pool:
                 limit=0,
                 ssl=ssl_context(server.verify_ssl) if secure else True,
                 socket_factory=_open_socket,
+                keepalive_timeout=KEEP_SECONDS,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=finite(server.timeout.connect)),
@@ -146,4 +148,7 @@ def _open_socket(address: tuple[Any, ...]) -> socket.socket:
     """Open a socket for aiohttp, and note that the running request needed one."""
     family, kind, protocol = address[:3]
     OPENED.get([]).append(True)
-    return socket.socket(family=family, type=kind, proto=protocol)
+    opened = socket.socket(family=family, type=kind, proto=protocol)
+    for option in socket_options():
+        opened.setsockopt(*option)
+    return opened

@@ -15,6 +15,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from langchain_kimi.transport.server import STALE_SECONDS, Server
+from langchain_kimi.transport.sockets import KEEP_SECONDS, socket_options
 from langchain_kimi.transport.timeout import finite
 from langchain_kimi.transport.tls import ssl_context
 
@@ -28,7 +29,11 @@ class StaleError(http.client.HTTPException):
 
 def make_pool(server: Server, proxy: str | None) -> urllib3.PoolManager:
     """Return the pools for a server's connections, through a proxy where one is given."""
-    settings: dict[str, Any] = {"maxsize": POOL_SIZE, "block": False}
+    settings: dict[str, Any] = {
+        "maxsize": POOL_SIZE,
+        "block": False,
+        "socket_options": socket_options(),
+    }
     if server.base_url.startswith("https"):
         settings["ssl_context"] = ssl_context(server.verify_ssl)
         if server.verify_ssl is False:
@@ -50,25 +55,32 @@ def _proxy_headers(proxy: str) -> dict[str, str]:
 
 
 def _pool_classes(send_timeout: float | None) -> dict[str, type[HTTPConnectionPool]]:
-    """Return pools of connections that differ from urllib3's own in three ways.
+    """Return pools of connections that differ from urllib3's own in four ways.
 
-    They send under `send_timeout`: urllib3 sends under the connect timeout, which a large image on
-    a slow line exceeds. They keep their socket in sight, so that its timeout can be changed while
-    a reply is read. They tell a stale connection from a server that fails.
+    They are renewed after a minute of rest. They send under `send_timeout`: urllib3 sends under
+    the connect timeout, which a large image on a slow line exceeds. They keep their socket in
+    sight, so that its timeout can be changed while a reply is read. They tell a stale connection
+    from a server that fails.
     """
 
     class Connection(HTTPConnection):
         live_socket: socket.socket | None = None
-        reused = False
+        is_fresh = True
         sent_at = 0.0
+        answered_at = 0.0
+
+        @property
+        def is_connected(self) -> bool:
+            rested = time.monotonic() - self.answered_at
+            return rested < KEEP_SECONDS and super().is_connected
 
         def connect(self) -> None:
             super().connect()
             self.live_socket = self.sock
+            self.is_fresh = True
 
         def request(self, *args: Any, **kwargs: Any) -> None:
-            self.reused = not self.is_closed
-            if not self.reused:
+            if self.is_closed:
                 self.connect()
             self.timeout = send_timeout
             self.sent_at = time.monotonic()
@@ -77,7 +89,10 @@ def _pool_classes(send_timeout: float | None) -> dict[str, type[HTTPConnectionPo
 
         def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3's
             with self._staleness():
-                return super().getresponse()
+                response = super().getresponse()
+            self.answered_at = time.monotonic()
+            self.is_fresh = False
+            return response
 
         @contextlib.contextmanager
         def _staleness(self) -> Iterator[None]:
@@ -86,7 +101,7 @@ def _pool_classes(send_timeout: float | None) -> dict[str, type[HTTPConnectionPo
             except TimeoutError:
                 raise
             except (OSError, http.client.RemoteDisconnected) as error:
-                if not self.reused or time.monotonic() - self.sent_at > STALE_SECONDS:
+                if self.is_fresh or time.monotonic() - self.sent_at > STALE_SECONDS:
                     raise
                 raise StaleError(str(error)) from error
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, Literal, get_args
 
 import pytest
+from PIL import Image
 
 from langchain_kimi import ChatKimi
 from langchain_kimi.testing import KimiServer
@@ -83,3 +86,12 @@ def connect() -> Iterator[Callable[..., ChatKimi]]:
 def ask(request: pytest.FixtureRequest) -> Ask:
     """Ask by `invoke`, `ainvoke`, `stream` and `astream`, with one signature."""
     return Ask(request.param)
+
+
+@pytest.fixture
+def png() -> dict[str, Any]:
+    """A picture as a content block."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48), "navy").save(buffer, "PNG")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return {"type": "image", "base64": data, "mime_type": "image/png"}

@@ -19,7 +19,7 @@ from PIL import Image
 from langchain_kimi.content import MediaLimits, video, video_frames, visual_tokens
 from langchain_kimi.content.blocks import read_media_block
 from langchain_kimi.content.films import Sampling
-from langchain_kimi.content.footage import timestamp
+from langchain_kimi.content.footage import Footage, timestamp
 from langchain_kimi.errors import KimiInvalidInputError
 
 WAYS: list[Sampling] = ["budget", "rate", "scene", "keyframe"]
@@ -148,6 +148,48 @@ def test_frames_shrink_before_they_get_fewer(make: Any, tmp_path: Path) -> None:
     assert (len(few), few[0].picture.width) == (2, 448)
     assert video_frames(large, longest_edge=300)[0].picture.width == 300
     assert video_frames(large)[0].picture.width == 896
+
+
+def test_a_slow_film_gives_each_frame_once(make: Any, tmp_path: Path) -> None:
+    path = tmp_path / "slides.mkv"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for seconds in (0, 4, 11, 30):
+            shade = np.full((64, 64, 3), seconds * 8, np.uint8)
+            frame = av.VideoFrame.from_ndarray(shade, "rgb24")
+            frame.pts = seconds * 10
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert [frame.seconds for frame in video_frames(path)] == [0.0, 4.0, 11.0]
+    assert [f.seconds for f in video_frames(path, by="rate", rate=0.2)] == [0.0, 4.0, 11.0, 30.0]
+
+
+def test_a_film_with_one_key_frame_is_not_decoded_over_and_over(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "one.mp4"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("mpeg4", rate=2)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.gop_size = 600
+        for at in range(600):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), at % 256, np.uint8), "rgb24")
+            frame.pts = at
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    decoded = 0
+    time_of = Footage.time_of
+
+    def counting(self: Footage, frame: av.VideoFrame) -> float:
+        nonlocal decoded
+        decoded += 1
+        return time_of(self, frame)
+
+    monkeypatch.setattr(Footage, "time_of", counting)
+    frames = video_frames(path, max_tokens=20 * 25)
+    assert len(frames) == 20
+    assert decoded < 5 * 600
 
 
 def test_a_span_is_taken(film: Path) -> None:

@@ -166,7 +166,9 @@ class RawServer:
             self.open -= 1
             writer.close()
             with contextlib.suppress(OSError, TimeoutError):
-                await asyncio.wait_for(writer.wait_closed(), 1)
+                await asyncio.wait_for(writer.wait_closed(), 0.2)
+            writer.transport.abort()
+            await asyncio.sleep(0)
             self._tasks.discard(task)
 
     async def _serve(

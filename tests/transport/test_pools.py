@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from langchain_kimi.transport import Transport
+from langchain_kimi.transport.async_pool import _open_socket
+from langchain_kimi.transport.server import Server
+from langchain_kimi.transport.sync_pool import make_pool
 
 from .raw_server import (
     CHUNKED,
@@ -186,6 +190,35 @@ def test_threads_share_connections(serve: Serve, connect: Connect) -> None:
         for reply in pool.map(lambda _: transport.post("chat", {}), range(120)):
             assert reply.data == HELLO
     assert server.connections <= 6
+
+
+async def test_connections_that_rested_too_long_are_renewed(
+    serve: Serve, connect: Connect, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("sync_pool", "async_pool"):
+        monkeypatch.setattr(f"langchain_kimi.transport.{module}.KEEP_SECONDS", 0.2)
+    server = serve(answers(as_json(HELLO)))
+    transport = connect(server.url)
+    for _ in range(2):
+        await caller.post(transport)
+        await caller.post(transport)
+        await asyncio.sleep(0.5)
+    assert server.connections == 2
+
+
+def test_sockets_are_probed_while_they_wait(serve: Serve) -> None:
+    server = serve(answers(as_json(HELLO)))
+    settings = Server(base_url=server.url, endpoint="vllm")
+    response = make_pool(settings, None).urlopen("GET", server.url, preload_content=False)
+    assert response.connection is not None
+    kept = getattr(response.connection, "sock", None)
+    assert isinstance(kept, socket.socket)
+    with _open_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("", 0))) as opened:
+        for sock in (kept, opened):
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 30
+    response.close()
 
 
 async def test_a_synchronous_call_inside_a_running_loop(serve: Serve, connect: Connect) -> None:

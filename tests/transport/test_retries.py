@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -136,8 +137,14 @@ async def test_repeats_a_reply_cut_short(serve: Serve, connect: Connect, caller:
     assert (await caller.post(connect(server.url))).data == HELLO
 
 
+@pytest.mark.parametrize("secure", [False, True])
 async def test_a_dropped_kept_connection_is_no_failure(
-    serve: Serve, connect: Connect, caller: Caller
+    serve: Serve,
+    connect: Connect,
+    caller: Caller,
+    tls: ssl.SSLContext,
+    ca_file: str,
+    secure: bool,
 ) -> None:
     """The server closes after each reply without saying so, as after its keep-alive timeout."""
 
@@ -148,22 +155,28 @@ async def test_a_dropped_kept_connection_is_no_failure(
         else:
             exchange.cut()
 
-    server = serve(handler)
-    transport = connect(server.url, max_retries=0)
+    server = serve(handler, tls if secure else None)
+    transport = connect(server.url, verify_ssl=ca_file, max_retries=0)
     for _ in range(4):
         assert (await caller.post(transport)).data == HELLO
     assert server.connections == 4
 
 
+@pytest.mark.parametrize("secure", [False, True])
 async def test_a_fresh_connection_that_breaks_is_a_failure(
-    serve: Serve, connect: Connect, caller: Caller
+    serve: Serve,
+    connect: Connect,
+    caller: Caller,
+    tls: ssl.SSLContext,
+    ca_file: str,
+    secure: bool,
 ) -> None:
     async def handler(exchange: Exchange) -> None:
         exchange.cut()
 
-    server = serve(handler)
+    server = serve(handler, tls if secure else None)
     with pytest.raises(errors.KimiConnectionError):
-        await caller.post(connect(server.url, max_retries=0))
+        await caller.post(connect(server.url, verify_ssl=ca_file, max_retries=0))
     assert len(server.requests) == 1
 
 
