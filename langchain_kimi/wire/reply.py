@@ -97,6 +97,7 @@ class Assembler:
             self._note(event)
         choices = event.get("choices")
         if not choices:
+            _refuse_failure(event, self._endpoint)
             return Delta()
         choice = choices[0]
         if choice.get("finish_reason"):
@@ -240,15 +241,23 @@ def read_reply(
     Raises:
         KimiError: See `Assembler.check`.
     """
-    failed = data.get("error") or data.get("object") == "error"
-    if failed and not data.get("choices"):
-        raise from_event(data, endpoint.name)
     unparsed = endpoint.unparsed_thinking and request.thinking
     assembler = Assembler(request, endpoint, await_think_end=unparsed)
     assembler.feed(data)
     assembler.finish()
     assembler.check(done=True, may_be_empty=may_be_empty)
     return assembler.message(), assembler.stray_think_end
+
+
+def _refuse_failure(event: Mapping[str, Any], endpoint: Endpoint) -> None:
+    """Raise what a reply or an event without choices says to have gone wrong.
+
+    Either an error object, or a problem as NVIDIA writes it (`{"status", "title", "detail"}`).
+    """
+    status = event.get("status")
+    is_problem = isinstance(status, int) and status >= 400
+    if event.get("error") or event.get("object") == "error" or is_problem:
+        raise from_event(event, endpoint.name)
 
 
 def _delta_of(choice: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from langchain_kimi.errors import (
     KimiContentFilterError,
     KimiEmptyReplyError,
     KimiError,
+    KimiServerError,
     KimiToolChoiceError,
     KimiTruncatedStreamError,
 )
@@ -399,11 +400,19 @@ def test_a_whole_reply_in_place_of_a_stream() -> None:
 # --- refusals ---------------------------------------------------------------------------------
 
 
-def test_an_error_in_place_of_a_reply() -> None:
-    body = {"error": {"message": "CUDA out of memory", "type": "server_error"}}
-
-    with pytest.raises(KimiError, match="CUDA out of memory"):
-        read_reply(body, request(), ENDPOINTS["vllm"], may_be_empty=False)
+@pytest.mark.parametrize(
+    "failure",
+    [
+        {"error": {"message": "CUDA out of memory", "type": "server_error"}},
+        {"object": "error", "message": "CUDA out of memory", "code": 500},
+        {"status": 500, "title": "Internal Server Error", "detail": "CUDA out of memory"},
+    ],
+)
+def test_an_error_in_place_of_a_reply_or_an_event(failure: Event) -> None:
+    with pytest.raises(KimiServerError, match="CUDA out of memory"):
+        read_reply(failure, request(), ENDPOINTS["vllm"], may_be_empty=False)
+    with pytest.raises(KimiServerError, match="CUDA out of memory"):
+        read_stream([event({"content": "Well"}), failure, event(finish="stop")], request())
 
 
 def test_a_filtered_reply() -> None:
