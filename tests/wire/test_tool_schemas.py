@@ -104,7 +104,7 @@ VALUES = st.recursive(
 def strings(draw: st.DrawFn) -> Schema:
     keywords = {
         "minLength": st.integers(0, 2),
-        "maxLength": st.integers(1, 4),
+        "maxLength": st.integers(2, 4),
         "pattern": st.sampled_from(["^a", "b$"]),
         "format": st.just("date"),
     }
