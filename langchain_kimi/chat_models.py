@@ -17,7 +17,8 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from langchain_kimi._version import __version__
 from langchain_kimi.binding import KimiBinding
-from langchain_kimi.endpoints import Endpoint, EndpointName, resolve_endpoint
+from langchain_kimi.delivery import Route, Uploads, adeliver, deliver
+from langchain_kimi.endpoints import Endpoint, EndpointName, resolve_endpoint, row_of
 from langchain_kimi.errors import (
     KimiAuthenticationError,
     KimiContextOverflowError,
@@ -28,7 +29,9 @@ from langchain_kimi.models import ModelFacts, facts_of
 from langchain_kimi.options import (
     as_timeout,
     open_headers,
+    positive,
     refuse_unknown,
+    switch,
     wire_tools,
 )
 from langchain_kimi.transport import Timeout, Transport
@@ -36,7 +39,7 @@ from langchain_kimi.wire import blocks
 from langchain_kimi.wire.budget import estimate_request
 from langchain_kimi.wire.media import without_old_media
 from langchain_kimi.wire.reply import PROVIDER, carries_output, read_reply
-from langchain_kimi.wire.request import Options, Request, build_request
+from langchain_kimi.wire.request import Options, Request, build_request, laid_over
 from langchain_kimi.wire.stream import StreamReader
 from langchain_kimi.wire.tool_schemas import to_kimi_tool
 
@@ -235,8 +238,10 @@ class ChatKimi(ChatNVIDIA):
     verify_ssl: bool | str = True
     """True, False, or the path of a CA file."""
 
-    _row: Endpoint = PrivateAttr()
     _transport: Transport | None = PrivateAttr(default=None)
+    _connected: tuple[Any, ...] = PrivateAttr(default=())
+    """What the transport was made of."""
+    _uploads: Uploads = PrivateAttr(default_factory=Uploads)
     _unparsed_thinking: bool = PrivateAttr(default=False)
 
     # --- construction -----------------------------------------------------------------------
@@ -294,7 +299,7 @@ class ChatKimi(ChatNVIDIA):
 
     @model_validator(mode="after")
     def _resolve(self) -> ChatKimi:
-        self._row, base_url = resolve_endpoint(self.endpoint, self.base_url)
+        _, base_url = resolve_endpoint(self.endpoint, self.base_url)
         if base_url != self.base_url:
             self.base_url = base_url
         self._add_version("langchain-kimi-nvidia", __version__)
@@ -388,10 +393,16 @@ class ChatKimi(ChatNVIDIA):
         state["__pydantic_private__"] = {
             **(state["__pydantic_private__"] or {}),
             "_transport": None,
+            "_connected": (),
         }
         return state
 
     # --- requests ---------------------------------------------------------------------------
+
+    @property
+    def _row(self) -> Endpoint:
+        """The row of the server that is asked, also in a copy that is sent elsewhere."""
+        return row_of(self.endpoint, self.base_url or "")
 
     def _key(self) -> str:
         if self.api_key is not None:
@@ -400,15 +411,27 @@ class ChatKimi(ChatNVIDIA):
 
     @property
     def transport(self) -> Transport:
-        """The pools and sockets, made on first use and shared by copies and bindings."""
+        """The pools and sockets, made on first use and shared by copies and bindings.
+
+        A copy with another address, key or setting of the connection gets its own.
+        """
+        settings = (
+            self.base_url,
+            self.endpoint,
+            self._key(),
+            tuple(self.default_headers.items()),
+            self.timeout,
+            self.max_retries,
+            self.verify_ssl,
+        )
         with _lock:
-            if self._transport is None:
-                self._transport = self._connect()
+            if self._transport is None or self._connected != settings:
+                self._transport, self._connected = self._connect(), settings
             return self._transport
 
     def _connect(self) -> Transport:
         key = self._key()
-        base_url = self.base_url or ""
+        _, base_url = resolve_endpoint(self.endpoint, self.base_url)
         if not key and base_url == self._row.default_base_url:
             msg = (
                 f"there is no API key for {base_url}: set {self._row.api_key_env} or pass "
@@ -427,6 +450,11 @@ class ChatKimi(ChatNVIDIA):
             polls_202=self._row.polls_202,
         )
 
+    def _media_route(self) -> Route:
+        return Route(
+            base_url=self.base_url or "", uploads=self._uploads, connect=lambda: self.transport
+        )
+
     def _request(
         self,
         messages: list[BaseMessage],
@@ -438,16 +466,16 @@ class ChatKimi(ChatNVIDIA):
         refuse_unknown(kwargs, _CALL_OPTIONS)
         model = kwargs.get("model") or self.model
         stops = stop if stop is not None else self.stop
-        usage = kwargs.get("stream_usage", self.stream_usage)
-        budget = kwargs.get("max_completion_tokens") or kwargs.get("max_tokens")
+        usage = switch(kwargs, "stream_usage", self.stream_usage)
+        budget = positive(kwargs, "max_completion_tokens") or positive(kwargs, "max_tokens")
         return build_request(
             messages,
             Options(
                 model=model,
                 facts=facts_of(model),
                 endpoint=self._row,
-                thinking=kwargs.get("thinking", self.thinking),
-                preserve_thinking=kwargs.get("preserve_thinking", self.preserve_thinking),
+                thinking=switch(kwargs, "thinking", self.thinking),
+                preserve_thinking=switch(kwargs, "preserve_thinking", self.preserve_thinking),
                 temperature=kwargs.get("temperature", self.temperature),
                 top_p=kwargs.get("top_p", self.top_p),
                 max_tokens=budget or self.max_tokens,
@@ -459,11 +487,9 @@ class ChatKimi(ChatNVIDIA):
                 response_format=kwargs.get("response_format"),
                 stream=stream,
                 stream_options=self.stream_options if usage else None,
-                extra_body={
-                    **self.model_kwargs,
-                    **self.extra_body,
-                    **(kwargs.get("extra_body") or {}),
-                },
+                extra_body=laid_over(
+                    self.model_kwargs, self.extra_body, kwargs.get("extra_body") or {}
+                ),
             ),
         )
 
@@ -474,6 +500,7 @@ class ChatKimi(ChatNVIDIA):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        messages = deliver(messages, self._row, self._media_route())
         request = self._request(messages, stop, stream=False, kwargs=kwargs)
         try:
             reply = self.transport.post(ROUTE, request.body, headers=request.headers)
@@ -489,6 +516,7 @@ class ChatKimi(ChatNVIDIA):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        messages = await adeliver(messages, self._row, self._media_route())
         request = self._request(messages, stop, stream=False, kwargs=kwargs)
         try:
             reply = await self.transport.apost(ROUTE, request.body, headers=request.headers)
@@ -521,6 +549,7 @@ class ChatKimi(ChatNVIDIA):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
+        messages = deliver(messages, self._row, self._media_route())
         request = self._request(messages, stop, stream=True, kwargs=kwargs)
         begun = False
         try:
@@ -560,6 +589,7 @@ class ChatKimi(ChatNVIDIA):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
+        messages = await adeliver(messages, self._row, self._media_route())
         request = self._request(messages, stop, stream=True, kwargs=kwargs)
         begun = False
         try:
@@ -698,7 +728,10 @@ class ChatKimi(ChatNVIDIA):
         """
         if tools is not None:
             kwargs["tools"] = list(tools)
-        body = self._request(list(messages), None, stream=False, kwargs=kwargs).body
+        # only Moonshot needs the ids to count; elsewhere the bytes tell more
+        route = self._media_route() if self._row.uploads == "files" else None
+        given = deliver(list(messages), self._row, route)
+        body = self._request(given, None, stream=False, kwargs=kwargs).body
         try:
             counted = self._count_tokens(body)
         except KimiError as error:

@@ -9,9 +9,18 @@ from typing import Any
 
 import pytest
 
+from langchain_kimi.content.pictures import CACHE
+from langchain_kimi.delivery.films import FRAMES
+from langchain_kimi.delivery.pictures import FINE
 from langchain_kimi.testing import KimiServer
 
 from .helpers import Bucket, Put
+
+
+@pytest.fixture(autouse=True)
+def _empty_caches() -> None:
+    for cache in (CACHE, FINE, FRAMES):
+        cache.clear()
 
 
 @pytest.fixture

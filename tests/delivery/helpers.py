@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass, field
 from typing import Any
 
+import av
 from PIL import Image
 
 from langchain_kimi import ChatKimi
@@ -86,3 +87,34 @@ def urls(body: dict[str, Any]) -> list[str]:
 
 def sent_bytes(url: str) -> bytes:
     return base64.b64decode(url.partition(";base64,")[2])
+
+
+def film(seconds: float = 2.0, size: tuple[int, int] = (64, 48), rate: int = 8) -> bytes:
+    """A film whose pictures differ."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream: Any = container.add_stream("mpeg4", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for number in range(int(seconds * rate)):
+            shade = Image.new("RGB", size, (number * 10 % 256, 80, 120))
+            container.mux(stream.encode(av.VideoFrame.from_image(shade)))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def long_film(size: int = 1_200_000, mark: bytes = b"") -> bytes:
+    """What looks like a film by its first bytes."""
+    return b"\x00\x00\x00\x18ftypisom" + mark + bytes(size)
+
+
+def film_block(data: bytes, **more: Any) -> dict[str, Any]:
+    return {"type": "video", "base64": text64(data), "mime_type": "video/mp4", **more}
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words}
+
+
+def paths(server: KimiServer, method: str) -> list[str]:
+    """The paths that were asked for by a method, uploads and chats alike."""
+    return [each.path for each in server.exchanges if each.method == method]

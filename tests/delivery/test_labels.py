@@ -11,13 +11,9 @@ from langchain_kimi.endpoints import ENDPOINTS
 from langchain_kimi.models import facts_of
 from langchain_kimi.wire.request import Options, build_request
 
-from .helpers import picture_block, png
+from .helpers import picture_block, png, text
 
 PICTURE = picture_block(png())
-
-
-def text(words: str) -> dict[str, Any]:
-    return {"type": "text", "text": words}
 
 
 def wired(*messages: Any, endpoint: str = "vllm") -> list[dict[str, Any]]:
