@@ -96,12 +96,11 @@ class _Pool:
         """Close the session from anywhere."""
         if self.session.closed:
             return
-        if self._loop.is_closed():
-            # The session of a closed loop closes without waiting for anything.
+        try:
+            self._loop.call_soon_threadsafe(self._close_in_loop)
+        except RuntimeError:  # the loop is closed: its session closes without waiting
             with contextlib.suppress(StopIteration):
                 self.session.close().send(None)
-        else:
-            self._loop.call_soon_threadsafe(self._close_in_loop)
 
     def close_at_exit(self) -> None:
         """Close the session when the interpreter ends and its loop was never closed."""

@@ -111,6 +111,7 @@ class EventStream(_Stream):
             if self._failure is not None:
                 raise self._failure
             if self._ended or self._body is None:
+                self._finish()
                 raise StopIteration
             self._read()
         return self._ready.popleft()
@@ -142,11 +143,15 @@ class EventStream(_Stream):
             self._fail(error)
             return []
         events = self._accept(data)
-        if self._ended:
-            if self.done and data:
-                self._body.drain()
+        if self._failure is not None:
             self.close()
         return events
+
+    def _finish(self) -> None:
+        """Read past `[DONE]`, after the last event was handed out, and give up the connection."""
+        if self._body is not None and self.done:
+            self._body.drain()
+        self.close()
 
 
 class AsyncEventStream(_Stream):
@@ -188,6 +193,7 @@ class AsyncEventStream(_Stream):
             if self._failure is not None:
                 raise self._failure
             if self._ended or self._body is None:
+                await self._finish()
                 raise StopAsyncIteration
             await self._read()
         return self._ready.popleft()
@@ -219,8 +225,12 @@ class AsyncEventStream(_Stream):
             self._fail(error)
             return []
         events = self._accept(data)
-        if self._ended:
-            if self.done and data:
-                await self._body.drain()
+        if self._failure is not None:
             await self.aclose()
         return events
+
+    async def _finish(self) -> None:
+        """Read past `[DONE]`, after the last event was handed out, and give up the connection."""
+        if self._body is not None and self.done:
+            await self._body.drain()
+        await self.aclose()

@@ -84,6 +84,22 @@ async def test_does_not_wait_for_a_server_that_never_ends(
     assert await asyncio.to_thread(server.gone.wait, 5)
 
 
+async def test_the_last_events_do_not_wait_for_the_end(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def handler(exchange: Exchange) -> None:
+        await exchange.send(WHOLE.removesuffix(END))
+        await exchange.hang()
+
+    for module in ("sync_client", "async_client"):
+        monkeypatch.setattr(f"langchain_kimi.transport.{module}.DRAIN_SECONDS", 3600)
+    transport = connect(serve(handler).url)
+    with transport.stream("chat", {}, is_output=is_output) as events:
+        assert [next(events) for _ in range(3)] == [ROLE, token("a"), token("b")]
+    async with transport.astream("chat", {}, is_output=is_output) as found:
+        assert [await anext(found) for _ in range(3)] == [ROLE, token("a"), token("b")]
+
+
 async def test_any_shape_of_the_wire(serve: Serve, connect: Connect, caller: Caller) -> None:
     wire = (
         b"\xef\xbb\xbf: hi\r\n\r\nevent: message\r\nid: 1\r\ndata: "
