@@ -90,7 +90,7 @@ def read_schema(schema: Any) -> AnswerSchema:
     if is_typeddict(schema):
         # pydantic refuses typing.TypedDict before Python 3.12; langchain-core reads it everywhere
         return _of_dict(convert_to_json_schema(schema), source=schema)
-    if is_pydantic_v1_subclass(schema):
+    if isinstance(schema, type) and is_pydantic_v1_subclass(schema):
         return _of_pydantic_v1(schema)
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(schema)
