@@ -56,14 +56,10 @@ def output_tokens(
 
 
 def estimate_request(body: Mapping[str, Any]) -> int:
-    """Estimate the prompt tokens of a request, without a tokenizer.
+    """Estimate the prompt tokens of a request; `langchain_kimi.context` says how good it is."""
+    from langchain_kimi.context import estimate_request as estimate  # noqa: PLC0415  not at import
 
-    Args:
-        body: A request: `messages` and `tools`.
-    """
-    from langchain_kimi.content.counting import request_tokens  # noqa: PLC0415  not at import
-
-    return request_tokens(body)
+    return estimate(body)
 
 
 def _upper_bound(body: Mapping[str, Any]) -> float:
