@@ -125,7 +125,9 @@ def _find(messages: Sequence[BaseMessage]) -> list[_Found]:
         if isinstance(message.content, str) or isinstance(message, AIMessage):
             continue
         for index, block in enumerate(message.content):
-            media = read_media_block(block) if isinstance(block, dict) else None
+            if not isinstance(block, dict) or block.get("type") == "text":
+                continue
+            media = read_media_block(block)
             if media and media.kind in ("image", "video") and payload(media) is not None:
                 found.append(_Found(message=place, block=index, media=media))
     return found
