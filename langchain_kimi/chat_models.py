@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import LangSmithParams, LanguageModelInput
     from langchain_core.language_models.model_profile import ModelProfile
     from langchain_core.runnables import Runnable
+    from langchain_core.runnables.utils import AnyConfigurableField, ConfigurableField
     from langchain_core.tools import BaseTool
 
     from langchain_kimi.structured_output import Method as StructuredMethod
@@ -648,6 +649,23 @@ class ChatKimi(ChatNVIDIA):
     def bind(self, **kwargs: Any) -> KimiBinding:  # type: ignore[override]
         """Bind call options; they survive a later `bind_tools` or `with_structured_output`."""
         return KimiBinding(bound=self, kwargs=kwargs, config={})
+
+    def configurable_fields(self, **kwargs: AnyConfigurableField) -> KimiBinding:
+        """Let a run's config set fields, `thinking` for example, also below later bindings."""
+        return self.bind().configurable_fields(**kwargs)
+
+    def configurable_alternatives(
+        self,
+        which: ConfigurableField,
+        *,
+        default_key: str = "default",
+        prefix_keys: bool = False,
+        **kwargs: Runnable[Any, Any] | Callable[[], Runnable[Any, Any]],
+    ) -> KimiBinding:
+        """Let a run's config choose another model, also below later bindings."""
+        return self.bind().configurable_alternatives(
+            which, default_key=default_key, prefix_keys=prefix_keys, **kwargs
+        )
 
     def with_thinking_mode(self, enabled: bool) -> KimiBinding:  # type: ignore[override]
         """Bind `thinking`, under ChatNVIDIA's name for it."""

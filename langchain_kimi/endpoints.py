@@ -13,7 +13,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 from langchain_kimi.errors import KimiInvalidInputError
 
-__all__ = ["ENDPOINTS", "Endpoint", "EndpointName", "is_nvidia_hosted", "resolve_endpoint"]
+__all__ = [
+    "ENDPOINTS",
+    "Endpoint",
+    "EndpointName",
+    "is_nvidia_hosted",
+    "resolve_endpoint",
+    "row_of",
+]
 
 EndpointName = Literal["auto", "nvidia", "vllm", "sglang", "moonshot"]
 
@@ -154,7 +161,13 @@ def resolve_endpoint(endpoint: str, base_url: str | None) -> tuple[Endpoint, str
         )
         raise KimiInvalidInputError(msg)
     url = clean_base_url(base_url)
-    return row or ENDPOINTS[_HOSTS.get(urlsplit(url).hostname or "", "vllm")], url
+    return row_of(endpoint, url), url
+
+
+def row_of(endpoint: str, base_url: str) -> Endpoint:
+    """Return the row of an endpoint by name, or for `auto` by its address."""
+    name = endpoint if endpoint in ENDPOINTS else _HOSTS.get(urlsplit(base_url).hostname or "")
+    return ENDPOINTS[name or "vllm"]
 
 
 def clean_base_url(base_url: str) -> str:

@@ -12,7 +12,7 @@ from langchain_kimi.wire.tool_schemas import to_kimi_tool
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["as_timeout", "open_headers", "refuse_unknown", "wire_tools"]
+__all__ = ["as_timeout", "open_headers", "positive", "refuse_unknown", "switch", "wire_tools"]
 
 _SECRET_HEADERS = ("auth", "cookie", "key", "secret", "token")
 
@@ -33,6 +33,36 @@ def refuse_unknown(kwargs: Mapping[str, Any], known: Collection[str]) -> None:
             "extra_body={...}"
         )
         raise KimiInvalidInputError(msg)
+
+
+def switch(options: Mapping[str, Any], name: str, default: bool) -> bool:
+    """Read a switch of a call; None or nothing leaves it to the model's field.
+
+    Raises:
+        KimiInvalidInputError: It is neither True nor False: `{"type": "disabled"}` would be true.
+    """
+    value = options.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        msg = f"{name}={value!r} is no switch: pass True or False"
+        raise KimiInvalidInputError(msg)
+    return value
+
+
+def positive(options: Mapping[str, Any], name: str) -> int | None:
+    """Read a count of a call, None where it is left to the model's field.
+
+    Raises:
+        KimiInvalidInputError: It is no whole number above 0.
+    """
+    value = options.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        msg = f"{name}={value!r}: pass a whole number of tokens, at least 1"
+        raise KimiInvalidInputError(msg)
+    return value
 
 
 def wire_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:

@@ -113,7 +113,9 @@ def _options(
     if method == "function_calling":
         tools = llm.kwargs.get("tools") or []
         # beside other tools the model may call them first; alone, it must call this one
-        bound = llm.model.bind_tools([answer.tool()], tool_choice=None if tools else answer.name)
+        bound = llm.chat_model.bind_tools(
+            [answer.tool()], tool_choice=None if tools else answer.name
+        )
         options |= {**bound.kwargs, "tools": [*tools, *bound.kwargs["tools"]]}
     elif method == "json_mode":
         options["response_format"] = {"type": "json_object", "schema": answer.json_schema}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from langchain_kimi.endpoints import Endpoint
     from langchain_kimi.models import ModelFacts
 
-__all__ = ["Options", "Request", "build_request"]
+__all__ = ["Options", "Request", "build_request", "laid_over"]
 
 TEMPERATURE = {True: 1.0, False: 0.6}
 """Moonshot's recommendation: thinking, instant (Kimi-K2.5 README, section 6)."""
@@ -136,7 +136,7 @@ def build_request(messages: Sequence[BaseMessage], options: Options) -> Request:
             body["stream_options"] = dict(options.stream_options)
     assets = asset_ids(wired)
     return Request(
-        body=_merge(body, options.extra_body),
+        body=laid_over(body, options.extra_body),
         headers={"NVCF-INPUT-ASSET-REFERENCES": ",".join(assets)} if assets else {},
         names=names,
         ids=IdRegister(call_ids(messages)),
@@ -310,13 +310,15 @@ def _instructed(messages: list[dict[str, Any]], instruction: str | None) -> list
     return [{"role": "system", "content": instruction}, *messages]
 
 
-def _merge(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay `extra` over `body`, objects field by field (`thinking.keep` beside `thinking.type`)."""
-    merged = dict(body)
-    for key, value in extra.items():
-        old = merged.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            merged[key] = _merge(old, value)
-        else:
-            merged[key] = value
+def laid_over(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay later layers over earlier ones, objects field by field.
+
+    So `thinking.keep` of the caller stands beside `thinking.type` of the request.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = merged.get(key)
+            both = isinstance(old, dict) and isinstance(value, dict)
+            merged[key] = laid_over(old, value) if both else value
     return merged
