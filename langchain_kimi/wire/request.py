@@ -319,6 +319,8 @@ def laid_over(*layers: Mapping[str, Any]) -> dict[str, Any]:
     for layer in layers:
         for key, value in layer.items():
             old = merged.get(key)
-            both = isinstance(old, dict) and isinstance(value, dict)
-            merged[key] = laid_over(old, value) if both else value
+            if isinstance(old, dict) and isinstance(value, dict):
+                merged[key] = laid_over(old, value)
+            else:
+                merged[key] = value
     return merged
