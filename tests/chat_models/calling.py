@@ -25,7 +25,7 @@ class Ask:
     def streams(self) -> bool:
         return self.mode in {"stream", "astream"}
 
-    async def __call__(self, model: Runnable[Any, Any], given: Any, **options: Any) -> AIMessage:
+    async def __call__(self, model: Runnable[Any, Any], given: Any, /, **options: Any) -> AIMessage:
         if self.mode == "invoke":
             return cast("AIMessage", model.invoke(given, **options))
         if self.mode == "ainvoke":
@@ -34,7 +34,7 @@ class Ask:
         return cast("AIMessage", reduce(add, chunks))
 
     async def chunks(
-        self, model: Runnable[Any, Any], given: Any, **options: Any
+        self, model: Runnable[Any, Any], given: Any, /, **options: Any
     ) -> list[AIMessageChunk]:
         """Collect the chunks of a streaming mode."""
         if self.mode == "astream":
