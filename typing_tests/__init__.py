@@ -1,0 +1,1 @@
+"""Files that a type checker reads and nothing runs."""
