@@ -506,7 +506,8 @@ class ChatKimi(ChatNVIDIA):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        messages = deliver(messages, self._row, self._media_route())
+        if _may_hold_media(messages):
+            messages = deliver(messages, self._row, self._media_route())
         request = self._request(messages, stop, stream=False, kwargs=kwargs)
         try:
             reply = self.transport.post(ROUTE, request.body, headers=request.headers)
@@ -522,7 +523,8 @@ class ChatKimi(ChatNVIDIA):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        messages = await adeliver(messages, self._row, self._media_route())
+        if _may_hold_media(messages):
+            messages = await adeliver(messages, self._row, self._media_route())
         request = self._request(messages, stop, stream=False, kwargs=kwargs)
         try:
             reply = await self.transport.apost(ROUTE, request.body, headers=request.headers)
@@ -555,7 +557,8 @@ class ChatKimi(ChatNVIDIA):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        messages = deliver(messages, self._row, self._media_route())
+        if _may_hold_media(messages):
+            messages = deliver(messages, self._row, self._media_route())
         request = self._request(messages, stop, stream=True, kwargs=kwargs)
         begun = False
         try:
@@ -595,7 +598,8 @@ class ChatKimi(ChatNVIDIA):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        messages = await adeliver(messages, self._row, self._media_route())
+        if _may_hold_media(messages):
+            messages = await adeliver(messages, self._row, self._media_route())
         request = self._request(messages, stop, stream=True, kwargs=kwargs)
         begun = False
         try:
@@ -791,7 +795,12 @@ class ChatKimi(ChatNVIDIA):
 
 # langchain-core asks for the signature of these on every call; a stored one saves a tenth of it
 for _hook in (ChatKimi._generate, ChatKimi._agenerate):  # noqa: SLF001
-    _hook.__signature__ = inspect.signature(_hook)  # type: ignore[attr-defined]
+    _hook.__signature__ = inspect.signature(_hook)  # type: ignore[union-attr]
+
+
+def _may_hold_media(messages: list[BaseMessage]) -> bool:
+    """Whether a step for media is worth its cost: text alone is the rule, and the hot path."""
+    return any(not isinstance(message.content, str) for message in messages)
 
 
 def _smaller(request: Request, error: KimiError) -> Request:

@@ -39,7 +39,7 @@ MISSING_RESULT = "[There is no result: the call was interrupted before it return
 """What stands in for a result that history does not hold."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Call:
     """A tool call in history."""
 
@@ -49,7 +49,7 @@ class Call:
     """A JSON object, as text."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Turn:
     """One message on its way to the request."""
 

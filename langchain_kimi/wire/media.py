@@ -24,7 +24,7 @@ __all__ = ["Content", "asset_ids", "read_content", "without_old_media"]
 _URL_SCHEMES = ("http://", "https://", "data:", "ms://")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Content:
     """What a message says, split by what may stand where."""
 

@@ -36,7 +36,7 @@ TEMPERATURE = {True: 1.0, False: 0.6}
 TOP_P = 0.95
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Options:
     """Everything but the messages that shapes a request."""
 
@@ -60,7 +60,7 @@ class Options:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Request:
     """A request, and what reading its reply needs to know of it."""
 
@@ -136,7 +136,7 @@ def build_request(messages: Sequence[BaseMessage], options: Options) -> Request:
             body["stream_options"] = dict(options.stream_options)
     assets = asset_ids(wired)
     return Request(
-        body=laid_over(body, options.extra_body),
+        body=laid_over(body, options.extra_body) if options.extra_body else body,
         headers={"NVCF-INPUT-ASSET-REFERENCES": ",".join(assets)} if assets else {},
         names=names,
         ids=IdRegister(call_ids(messages)),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ResponseFormat", "read_response_format"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class ResponseFormat:
     """The decision for one request."""
 

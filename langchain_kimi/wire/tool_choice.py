@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ToolChoice", "decide_tool_choice"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class ToolChoice:
     """The decision."""
 
