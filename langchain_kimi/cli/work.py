@@ -18,8 +18,14 @@ from rich.live import Live
 from rich.markdown import Markdown
 
 from langchain_kimi.chat_models import ChatKimi
-from langchain_kimi.cli.session import Approve
-from langchain_kimi.swarm import Budget, Progress, create_background_agent, open_journal
+from langchain_kimi.cli.session import RUNS_CODE, Approve
+from langchain_kimi.swarm import (
+    Budget,
+    Progress,
+    create_background_agent,
+    is_unfinished,
+    open_journal,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +81,7 @@ async def _run(
                 checkpointer=saver,
             )
             state = await agent.aget_state(config)
-            begin: Any = None if state.next else {"messages": [HumanMessage(job.task)]}
+            begin: Any = None if is_unfinished(state) else {"messages": [HumanMessage(job.task)]}
             while True:
                 await _follow(agent, begin, config, console)
                 state = await agent.aget_state(config)
@@ -108,7 +114,7 @@ def _asked(tools: Any) -> dict[str, bool | dict[str, Any]]:
     return {
         tool.name: allowed
         for tool in tools
-        if tool.name in ("python", "shell") or (tool.metadata or {}).get("side_effects")
+        if tool.name in RUNS_CODE or (tool.metadata or {}).get("side_effects")
     }
 
 

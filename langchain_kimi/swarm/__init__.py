@@ -10,6 +10,7 @@ from langchain_kimi.swarm.failures import RetryPolicy
 from langchain_kimi.swarm.journal import Journal, open_journal
 from langchain_kimi.swarm.live import Progress
 from langchain_kimi.swarm.live_runs import Handle, running
+from langchain_kimi.swarm.resume import is_unfinished
 from langchain_kimi.swarm.subagents import IdempotencyKey, SubAgent
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "SwarmEvent",
     "Timeouts",
     "create_background_agent",
+    "is_unfinished",
     "open_journal",
     "running",
 ]

@@ -20,7 +20,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from langchain_kimi.swarm import IdempotencyKey, create_background_agent
+from langchain_kimi.swarm import IdempotencyKey, create_background_agent, is_unfinished
 
 from .fakes import FakeModel, calls, is_orchestrator, prompt_of, say, steps_of
 
@@ -70,7 +70,7 @@ async def main(folder: Path, journal: str) -> None:
             model, [charge], journal=journal, checkpointer=saver, budget={"concurrency": 8}
         )
         known = await agent.aget_state(config)
-        begin = None if known.next else {"messages": [HumanMessage("go")]}
+        begin = None if is_unfinished(known) else {"messages": [HumanMessage("go")]}
         async for event in agent.astream(begin, config, stream_mode="custom"):
             if event["event"] == "ended" and event["agent"]:
                 trace.line("ended", event["label"])

@@ -1,0 +1,111 @@
+"""`langchain-kimi work` through typer's runner, on the scripted endpoint."""
+
+import sqlite3
+
+import pytest
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from typer.testing import CliRunner
+
+from langchain_kimi.cli import app, approval
+from langchain_kimi.testing import call, say, turn
+
+FAN_OUT = call(
+    "agent_swarm", description="d", prompt_template="Study {{item}}", items=["a", "b", "c"]
+)
+ONE = call("assign_task", agent="general", prompt="Multiply six by seven")
+CODE = "print(6 * 7)"
+RUN = turn(call("run_python", code=CODE))
+
+
+@pytest.fixture
+def work(tmp_path, kimi_server, monkeypatch):
+    """Run the command in a folder of its own."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    (tmp_path / "root").mkdir()
+
+    def work(*arguments, **options):
+        given = [
+            "work", "Study the letters", "--base-url", kimi_server.base_url,
+            "--folder", str(tmp_path / "kept"), "--root", str(tmp_path / "root"), *arguments,
+        ]  # fmt: skip
+        return CliRunner().invoke(app, given, **options)
+
+    return work
+
+
+def test_a_task_is_fanned_out_and_its_files_are_written(work, kimi_server, tmp_path):
+    kimi_server.script(FAN_OUT, say("It is a letter."), say("A letter."), say("A letter."))
+    kimi_server.script(say("All **studied**."))
+    done = work()
+    assert done.exit_code == 0
+    assert "3 done, 0 running, 0 queued, 0 failed of 3 | 5 steps (3 critical)" in done.stdout
+    assert "All studied." in done.stdout
+    assert "3 sub-agents, 5 steps (3 one after the other)" in done.stdout
+    (folder,) = (path for path in (tmp_path / "kept").iterdir() if path.is_dir())
+    assert str(folder) in done.stdout
+    assert {path.name for path in folder.iterdir()} == {"report.html", "report.md", "timeline.svg"}
+
+
+def test_what_is_missing_makes_it_fail(work, kimi_server):
+    kimi_server.script(FAN_OUT, say("It is a letter."))
+    done = work("--subagents", "1")
+    assert done.exit_code == 1
+    assert done.stdout.count("missing: ") >= 2
+    assert "the limit of 1 sub-agents" in done.stdout
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 3])
+def test_cut_off_between_two_checkpoints_it_goes_on(work, kimi_server, monkeypatch, step):
+    """The node has ended and said so; the checkpoint after it is not there."""
+    kimi_server.script(FAN_OUT, say("A letter."), say("A letter."), say("A letter."))
+    kimi_server.script(say("All studied."))
+    put = AsyncSqliteSaver.aput
+
+    async def cut_off(self, config, checkpoint, metadata, versions):
+        if metadata["step"] == step:
+            msg = "killed"
+            raise sqlite3.OperationalError(msg)
+        return await put(self, config, checkpoint, metadata, versions)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(AsyncSqliteSaver, "aput", cut_off)
+        assert work().exit_code == 1
+    done = work()
+    assert done.exit_code == 0
+    assert "All studied." in done.stdout
+    assert len(kimi_server.requests) == 5, "nothing that was done is asked for again"
+    assert [m.get("content") for m in kimi_server.requests[-1]["messages"]].count(
+        "Study the letters"
+    ) == 1
+
+
+def test_code_runs_only_when_a_person_allows_it(work, kimi_server, monkeypatch):
+    kimi_server.script(turn(ONE), RUN, say("Refused."), say("Sorry."))
+    refused = work("--tools", "python")
+    assert f"run_python wants to run:\n{CODE}\nNot run: there is no one to ask." in refused.stdout
+    told = kimi_server.requests[2]["messages"][-1]
+    assert told["role"] == "tool"
+    assert "rejected" in told["content"]
+    assert "42" not in told["content"]
+
+    monkeypatch.setattr(approval, "_someone_is_there", lambda: True)
+    kimi_server.clear()
+    kimi_server.script(turn(ONE), RUN, say("It is 42."), say("42."))
+    allowed = work("--tools", "python", input="y\n")
+    assert "Run it? [y/N]: y" in allowed.stdout
+    assert kimi_server.requests[2]["messages"][-1]["content"].strip() == "42"
+
+
+def test_with_yes_nobody_is_asked(work, kimi_server):
+    kimi_server.script(turn(ONE), RUN, say("It is 42."), say("42."))
+    done = work("--tools", "python", "--yes")
+    assert done.exit_code == 0
+    assert "wants to run" not in done.stdout
+    assert kimi_server.requests[2]["messages"][-1]["content"].strip() == "42"
+
+
+def test_the_shell_is_refused_with_the_reason(work):
+    done = work("--tools", "shell")
+    assert done.exit_code == 1
+    assert "cannot share" in done.stderr
