@@ -292,16 +292,18 @@ async def test_cancelling_one_and_then_all_keeps_what_they_had(tmp_path):
     agent = create_background_agent(model, [wait], journal=tmp_path / "j.sqlite")
     config = {"configurable": {"thread_id": "cancel"}}
     task = asyncio.create_task(agent.ainvoke({"messages": [HumanMessage("go")]}, config))
-    while len(model.seen) < 4:  # noqa: ASYNC110
+    while (handle := running("cancel")) is None:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
-    handle = running("cancel")
+    while [a.usage.steps for a in handle.agents()] != [1, 1, 1]:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
     first = handle.agents()[0]
     assert handle.cancel(first.id) == 1
-    await asyncio.sleep(0.05)
+    while not first.finished:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
     assert first.status == "cancelled"
     assert first.result == "a thinks"
     assert handle.cancel() == 2
-    found = await asyncio.wait_for(task, 1)
+    found = await asyncio.wait_for(task, 30)
     assert found["status"] == "cancelled"
     assert len(model.seen) == 4, "no call after"
     assert len(found["missing"]) == 3
