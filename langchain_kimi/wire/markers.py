@@ -105,6 +105,8 @@ class MarkerScanner:
 
     def finish(self) -> list[Span | RawCall]:
         """Read the end of the channel."""
+        if self._state == "run" and not self._tail:
+            return []
         pieces = self._scan(self._tail)
         self._tail = ""
         held = "".join(self._held)

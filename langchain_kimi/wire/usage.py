@@ -31,27 +31,21 @@ def read_usage(data: Mapping[str, Any]) -> UsageMetadata | None:
         output_tokens=made,
         total_tokens=_count(usage, "total_tokens") or given + made,
     )
-    cached = _first(
-        _count(usage, "cached_tokens"), _count(usage, "prompt_tokens_details", "cached_tokens")
-    )
+    cached = _count(usage, "cached_tokens")
+    if cached is None:
+        cached = _count(usage, "prompt_tokens_details", "cached_tokens")
     if cached is not None:
         result["input_token_details"] = InputTokenDetails(cache_read=cached)
-    reasoning = _first(
-        _count(usage, "completion_tokens_details", "reasoning_tokens"),
-        _count(usage, "reasoning_tokens"),
-    )
+    reasoning = _count(usage, "completion_tokens_details", "reasoning_tokens")
+    if reasoning is None:
+        reasoning = _count(usage, "reasoning_tokens")
     if reasoning is not None:
         result["output_token_details"] = OutputTokenDetails(reasoning=reasoning)
     return result
 
 
-def _count(usage: Any, *path: str) -> int | None:
-    for key in path:
-        if not isinstance(usage, dict):
-            return None
-        usage = usage.get(key)
-    return usage if isinstance(usage, int) else None
-
-
-def _first(*counts: int | None) -> int | None:
-    return next((count for count in counts if count is not None), None)
+def _count(usage: dict[str, Any], key: str, detail: str | None = None) -> int | None:
+    value = usage.get(key)
+    if detail is not None:
+        value = value.get(detail) if isinstance(value, dict) else None
+    return value if isinstance(value, int) else None
