@@ -1,4 +1,4 @@
-"""Measure the preparation of pictures and films, and the error of the token estimate.
+"""Measure pictures, films, streamed answers in a schema, and the error of the token estimate.
 
 Pictures and films are measured against plain Pillow and PyAV, an hour of film by its memory.
 
@@ -29,6 +29,7 @@ import numpy as np
 from _harness import interleave, medians, print_result, print_table
 from PIL import Image, ImageDraw, ImageOps
 
+from langchain_kimi import ChatKimi
 from langchain_kimi.content import image, video_frames
 from langchain_kimi.content.cost import fitted_size
 from langchain_kimi.content.films import Sampling
@@ -222,6 +223,61 @@ def bench_tokens() -> float | None:
     return statistics.median(everything)
 
 
+class Scripted(ChatKimi):
+    """Streams a JSON answer in pieces of its own, through the real wire, without a socket."""
+
+    def _stream(
+        self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> Any:
+        request = self._request(messages, None, stream=True, kwargs=kwargs)
+        reader = self._reader(request)
+        for event in EVENTS:
+            if delta := reader.assembler.feed(event):
+                yield reader.chunk(delta)
+        yield from reader.end(done=True, request_id=None)
+
+
+CHUNKS = 5000
+ANSWER = json.dumps({"items": [{"name": f"item {n}", "count": n} for n in range(CHUNKS * 4 // 33)]})
+PIECE = -(-len(ANSWER) // CHUNKS)
+EVENTS = [
+    {"model": "kimi", "choices": [{"index": 0, "delta": {"content": ANSWER[at : at + PIECE]}}]}
+    for at in range(0, len(ANSWER), PIECE)
+]
+SCHEMA = {
+    "title": "Items",
+    "type": "object",
+    "properties": {
+        "items": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"name": {"type": "string"}, "count": {"type": "integer"}},
+                "required": ["name", "count"],
+            },
+        }
+    },
+    "required": ["items"],
+}
+
+
+def bench_structured(rounds: int) -> float:
+    llm = Scripted(base_url="http://127.0.0.1:9/v1")
+    structured = llm.with_structured_output(SCHEMA)
+
+    def drain(runnable: Any) -> None:
+        for _ in runnable.stream("Go."):
+            pass
+
+    contestants = {
+        "plain": cpu_ms(lambda: drain(llm)),
+        "structured": cpu_ms(lambda: drain(structured)),
+    }
+    found = medians(interleave(contestants, rounds))
+    print_table(f"A streamed answer of {len(EVENTS)} chunks", "ms", found, "plain")
+    return found["structured"] / found["plain"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds and a shorter film")
@@ -233,6 +289,7 @@ def main() -> None:
             "video_vs_pyav": bench_video(folder, 3 if quick else 5, 10 if quick else 30),
             "video_hour_peak_mb": bench_memory(folder, 0.1 if quick else 1),
             "token_estimate_error_pct": bench_tokens(),
+            "structured_chunk_vs_plain": bench_structured(3 if quick else 7),
         }
     print_result({name: value for name, value in figures.items() if value is not None})
 
