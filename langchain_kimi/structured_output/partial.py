@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic import AliasChoices, BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from langchain_kimi.structured_output.schema import WRAPPER
 
@@ -84,17 +84,29 @@ class PartialAnswer:
 
     def _instance(self, model: type[BaseModel], value: dict[str, Any]) -> BaseModel | None:
         """Build an instance of the fields behind which another one has begun."""
-        names = {field.alias or name: name for name, field in model.model_fields.items()}
+        names = _names_on_the_wire(model)
         for key in list(value)[:-1]:
             name = names.get(key)
             if name is None or name in self._complete:
                 continue
             adapter = self._adapters.setdefault(name, _adapter(model.model_fields[name]))
             try:
-                self._complete[name] = adapter.validate_python(value[key])
-            except ValidationError:
+                self._complete[name] = adapter.validate_json(to_json(value[key]))
+            except (ValidationError, PydanticSerializationError):
                 continue  # the whole answer will be refused, with its reasons
-        return model.model_construct(**self._complete) if self._complete else None
+        if not self._complete:
+            return None
+        return model.model_construct(_fields_set=set(self._complete), **self._complete)
+
+
+def _names_on_the_wire(model: type[BaseModel]) -> dict[str, str]:
+    """Map the keys of the JSON to the names of the fields."""
+    names = {name: name for name in model.model_fields}
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        names |= {choice: name for choice in choices if isinstance(choice, str)}
+    return names
 
 
 def _adapter(field: FieldInfo) -> TypeAdapter[Any]:

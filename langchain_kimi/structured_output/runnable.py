@@ -26,6 +26,7 @@ from langchain_core.runnables.utils import AddableDict
 from langchain_kimi.errors import (
     KimiInvalidInputError,
     KimiStructuredOutputError,
+    KimiToolChoiceError,
     KimiTruncatedOutputError,
 )
 from langchain_kimi.structured_output.parse import parse_message
@@ -107,7 +108,7 @@ def _options(
     options: dict[str, Any] = {
         "ls_structured_output_format": {
             "kwargs": {"method": method, **({} if strict is None else {"strict": strict})},
-            "schema": answer.source,
+            "schema": answer.tool(),  # core would read a Literal as a function
         }
     }
     if method == "function_calling":
@@ -160,11 +161,22 @@ class _Structured:
     # --- whole ------------------------------------------------------------------------------
 
     def _raw(self, given: Any, config: RunnableConfig) -> dict[str, Any]:
-        return self._finish(given, config, self._llm.invoke(given, config))
+        return self._finish(given, config, self._ask(given, config))
 
     async def _araw(self, given: Any, config: RunnableConfig) -> dict[str, Any]:
-        message = await self._llm.ainvoke(given, config)
-        return await self._afinish(given, config, message)
+        return await self._afinish(given, config, await self._aask(given, config))
+
+    def _ask(self, given: Any, config: RunnableConfig) -> AIMessage:
+        try:
+            return self._llm.invoke(given, config)
+        except KimiToolChoiceError as error:
+            return _uncalled(error)
+
+    async def _aask(self, given: Any, config: RunnableConfig) -> AIMessage:
+        try:
+            return await self._llm.ainvoke(given, config)
+        except KimiToolChoiceError as error:
+            return _uncalled(error)
 
     def _answer(self, given: Any, config: RunnableConfig) -> Any:
         return _unwrap(self._raw(given, config))
@@ -175,7 +187,7 @@ class _Structured:
     def _finish(self, given: Any, config: RunnableConfig, message: AIMessage) -> dict[str, Any]:
         result = self._read(message)
         if self._worth_repair(result):
-            again = self._llm.invoke(self._correction(given, result), config)
+            again = self._ask(self._correction(given, result), config)
             result = self._read(_counted(message, again))
         return result
 
@@ -184,8 +196,7 @@ class _Structured:
     ) -> dict[str, Any]:
         result = self._read(message)
         if self._worth_repair(result):
-            corrected = self._correction(given, result)
-            again = await self._llm.ainvoke(corrected, config)
+            again = await self._aask(self._correction(given, result), config)
             result = self._read(_counted(message, again))
         return result
 
@@ -237,19 +248,27 @@ class _Structured:
     def _stream_raw(self, given: Iterator[Any], config: RunnableConfig) -> Iterator[dict[str, Any]]:
         for messages in given:
             growing = _Growing(self._schema, as_tool=self._as_tool)
-            for chunk in self._llm.stream(messages, config):
-                yield from growing.feed(cast("AIMessageChunk", chunk))
-            yield AddableDict(_closing(self._finish(messages, config, growing.message())))
+            try:
+                for chunk in self._llm.stream(messages, config):
+                    yield from growing.feed(cast("AIMessageChunk", chunk))
+                message = growing.message()
+            except KimiToolChoiceError as error:
+                message = _uncalled(error)
+            yield AddableDict(_closing(self._finish(messages, config, message)))
 
     async def _astream_raw(
         self, given: AsyncIterator[Any], config: RunnableConfig
     ) -> AsyncIterator[dict[str, Any]]:
         async for messages in given:
             growing = _Growing(self._schema, as_tool=self._as_tool)
-            async for chunk in self._llm.astream(messages, config):
-                for piece in growing.feed(cast("AIMessageChunk", chunk)):
-                    yield piece
-            result = await self._afinish(messages, config, growing.message())
+            try:
+                async for chunk in self._llm.astream(messages, config):
+                    for piece in growing.feed(cast("AIMessageChunk", chunk)):
+                        yield piece
+                message = growing.message()
+            except KimiToolChoiceError as error:
+                message = _uncalled(error)
+            result = await self._afinish(messages, config, message)
             yield AddableDict(_closing(result))
 
 
@@ -302,6 +321,13 @@ class _InvokeOrStream(Runnable[Any, Any]):
     ) -> AsyncIterator[Any]:
         async for piece in self._streamed.astream(input, config, **kwargs):
             yield piece
+
+
+def _uncalled(error: KimiToolChoiceError) -> AIMessage:
+    """Return the reply without the call that could not be forced: it may answer in words."""
+    if error.partial is None:
+        raise error
+    return error.partial
 
 
 def _unwrap(result: dict[str, Any]) -> Any:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import jsonschema
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_pydantic_v1_subclass
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
-from pydantic_core import to_json
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+from pydantic_core import PydanticSerializationError, to_json
 from typing_extensions import is_typeddict
 
 from langchain_kimi.errors import KimiInvalidInputError
@@ -92,26 +94,34 @@ def read_schema(schema: Any) -> AnswerSchema:
         return _of_dict(convert_to_json_schema(schema), source=schema)
     if isinstance(schema, type) and is_pydantic_v1_subclass(schema):
         return _of_pydantic_v1(schema)
+    if inspect.isroutine(schema) or isinstance(schema, partial):
+        raise _no_schema(schema, "reading an answer would call it")  # as pydantic does
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(schema)
         json_schema = adapter.json_schema()
-    except PydanticUserError as error:
-        msg = (
-            f"schema={schema!r} cannot be used: {error.message}; use a pydantic model, TypedDict "
-            "(from typing_extensions before Python 3.12), dataclass, Enum or a JSON schema"
-        )
-        raise KimiInvalidInputError(msg) from error
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        raise _no_schema(schema, error.message) from error
 
     def check(value: Any) -> Any:
         try:
             return adapter.validate_json(to_json(value))
         except ValidationError as error:
             raise SchemaMismatchError(_pydantic_reasons(error)) from error
+        except PydanticSerializationError as error:  # half of a surrogate pair
+            raise SchemaMismatchError(str(error)) from error
 
     name = getattr(schema, "__name__", None) or "answer"
     is_model = isinstance(schema, type) and issubclass(schema, BaseModel)
     growth: Growth = "model" if is_model else "items" if _is_list(json_schema) else "whole"
     return _answer(json_schema, name=name, check=check, source=schema, growth=growth)
+
+
+def _no_schema(schema: Any, why: str) -> KimiInvalidInputError:
+    msg = (
+        f"schema={schema!r} cannot be used: {why}; use a pydantic model, TypedDict "
+        "(from typing_extensions before Python 3.12), dataclass, Enum or a JSON schema"
+    )
+    return KimiInvalidInputError(msg)
 
 
 def _of_pydantic_v1(schema: Any) -> AnswerSchema:
@@ -182,15 +192,16 @@ def _answer(
     title = re.sub(r"[^A-Za-z0-9_]", "_", name)[:64]
     text = description or json_schema.get("description") or f"The answer as {title}."
     if wrapped:
-        definitions = json_schema.pop("$defs", None)
-        json_schema = {
+        root: dict[str, Any] = {
+            key: json_schema.pop(key) for key in ("$defs", "definitions") if key in json_schema
+        }
+        root |= {
             "type": "object",
             "title": title,
             "properties": {WRAPPER: json_schema},
             "required": [WRAPPER],
         }
-        if definitions:
-            json_schema["$defs"] = definitions
+        json_schema = _moved(root)
     return AnswerSchema(
         name=title,
         description=text,
@@ -200,6 +211,23 @@ def _answer(
         growth="whole" if wrapped and growth == "model" else growth,
         check=check,
     )
+
+
+def _moved(schema: Any) -> Any:
+    """Point the references of a wrapped schema to where its parts have moved."""
+    if isinstance(schema, list):
+        return [_moved(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    moved = {key: _moved(value) for key, value in schema.items()}
+    target = moved.get("$ref")
+    if isinstance(target, str) and _MOVES.match(target):
+        moved["$ref"] = f"#/properties/{WRAPPER}{target[1:]}"
+    return moved
+
+
+_MOVES = re.compile(r"#(?!/(?:\$defs|definitions)/)(?=/|$)")
+"""References into the schema itself, its definitions apart: those stay at the root."""
 
 
 def _is_object(schema: Mapping[str, Any]) -> bool:

@@ -242,11 +242,19 @@ def read_reply(
         KimiError: See `Assembler.check`.
     """
     unparsed = endpoint.unparsed_thinking and request.thinking
+    unparsed = unparsed and not (request.wants_json and _begins_as_json(data))
     assembler = Assembler(request, endpoint, await_think_end=unparsed)
     assembler.feed(data)
     assembler.finish()
     assembler.check(done=True, may_be_empty=may_be_empty)
     return assembler.message(), assembler.stray_think_end
+
+
+def _begins_as_json(data: Mapping[str, Any]) -> bool:
+    """Whether a reply begins as the answer that was asked for: then it holds no stray thoughts."""
+    choices = data.get("choices") or [{}]
+    content = _content_text(_delta_of(choices[0]).get("content"))
+    return content.lstrip().startswith(("{", "["))
 
 
 def _refuse_failure(event: Mapping[str, Any], endpoint: Endpoint) -> None:
