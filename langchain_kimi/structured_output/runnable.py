@@ -108,7 +108,7 @@ def _options(
     options: dict[str, Any] = {
         "ls_structured_output_format": {
             "kwargs": {"method": method, **({} if strict is None else {"strict": strict})},
-            "schema": answer.tool(),  # core would read a Literal as a function
+            "schema": answer.source if answer.is_known_to_core else answer.tool(),
         }
     }
     if method == "function_calling":

@@ -64,6 +64,13 @@ class AnswerSchema:
             value = value[WRAPPER] if isinstance(value, dict) and set(value) == {WRAPPER} else value
         return self.check(value)
 
+    @property
+    def is_known_to_core(self) -> bool:
+        """Whether langchain-core reads the source for its traces; it takes a Literal for a call."""
+        source = self.source
+        is_model = isinstance(source, type) and issubclass(source, BaseModel)
+        return is_model or isinstance(source, Mapping) or is_typeddict(source)
+
     def tool(self) -> dict[str, Any]:
         """The schema as an OpenAI tool."""
         return {
