@@ -66,10 +66,15 @@ class AnswerSchema:
 
     @property
     def is_known_to_core(self) -> bool:
-        """Whether langchain-core reads the source for its traces; it takes a Literal for a call."""
+        """Whether langchain-core can read the source for its traces.
+
+        It takes a Literal for a function and stumbles over a list of types.
+        """
         source = self.source
+        if isinstance(source, Mapping):
+            return isinstance(source.get("type", ""), str)
         is_model = isinstance(source, type) and issubclass(source, BaseModel)
-        return is_model or isinstance(source, Mapping) or is_typeddict(source)
+        return is_model or is_typeddict(source)
 
     def tool(self) -> dict[str, Any]:
         """The schema as an OpenAI tool."""
@@ -149,6 +154,8 @@ def _of_pydantic_v1(schema: Any) -> AnswerSchema:
 
 def _of_dict(schema: Mapping[str, Any], *, source: Any) -> AnswerSchema:
     inner, about = _unpacked(schema)
+    if "#" in str(inner.get("$id", "")).rstrip("#"):
+        inner.pop("$id")  # Kimi takes a fragment there, JSON Schema does not
     try:
         jsonschema.Draft202012Validator.check_schema(inner)
     except jsonschema.SchemaError as error:
@@ -177,7 +184,7 @@ def _unpacked(schema: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, A
     """Find the JSON schema inside OpenAI's and Anthropic's wrappings."""
     about = schema
     for key in ("function", "json_schema"):
-        if schema.get("type") in {"function", "json_schema"} and isinstance(schema.get(key), dict):
+        if schema.get("type") in ("function", "json_schema") and isinstance(schema.get(key), dict):
             about = schema[key]
     for key in ("parameters", "schema", "input_schema"):
         if isinstance(about.get(key), dict) and isinstance(about.get("name"), str):
