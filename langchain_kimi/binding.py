@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.language_models import LanguageModelInput
@@ -9,12 +10,9 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableSerializable
 from langchain_core.runnables.base import RunnableBinding
 from langchain_core.runnables.configurable import DynamicRunnable, RunnableConfigurableFields
+from langchain_core.runnables.utils import AnyConfigurableField, ConfigurableField
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from langchain_core.runnables.utils import AnyConfigurableField, ConfigurableField
-
     from langchain_kimi.chat_models import ChatKimi
 
 __all__ = ["KimiBinding"]

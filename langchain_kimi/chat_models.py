@@ -10,9 +10,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.runnables.utils import AnyConfigurableField, ConfigurableField
+from langchain_core.tools import BaseTool
 from langchain_nvidia_ai_endpoints import ChatNVIDIA, Model
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
@@ -28,6 +31,7 @@ from langchain_kimi.errors import (
 )
 from langchain_kimi.models import ModelFacts, facts_of
 from langchain_kimi.options import (
+    StructuredMethod,
     as_timeout,
     open_headers,
     positive,
@@ -46,13 +50,8 @@ from langchain_kimi.wire.tool_schemas import to_kimi_tool
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models import LangSmithParams, LanguageModelInput
+    from langchain_core.language_models import LangSmithParams
     from langchain_core.language_models.model_profile import ModelProfile
-    from langchain_core.runnables import Runnable
-    from langchain_core.runnables.utils import AnyConfigurableField, ConfigurableField
-    from langchain_core.tools import BaseTool
-
-    from langchain_kimi.structured_output import Method as StructuredMethod
 
 __all__ = ["DEFAULT_MODEL", "ChatKimi"]
 
@@ -241,7 +240,7 @@ class ChatKimi(ChatNVIDIA):
     """True, False, or the path of a CA file."""
 
     _transport: Transport | None = PrivateAttr(default=None)
-    _connected: tuple[Any, ...] = PrivateAttr(default=())
+    _connected: int = PrivateAttr(default=0)
     """What the transport was made of."""
     _uploads: Uploads = PrivateAttr(default_factory=Uploads)
     _unparsed_thinking: bool = PrivateAttr(default=False)
@@ -399,7 +398,7 @@ class ChatKimi(ChatNVIDIA):
         state["__pydantic_private__"] = {
             **(state["__pydantic_private__"] or {}),
             "_transport": None,
-            "_connected": (),
+            "_connected": 0,
         }
         return state
 
@@ -430,9 +429,12 @@ class ChatKimi(ChatNVIDIA):
             self.max_retries,
             self.verify_ssl,
         )
+        connected = hash(settings)  # not the settings themselves: the key is among them
+        if self._transport is not None and self._connected == connected:
+            return self._transport
         with _lock:
-            if self._transport is None or self._connected != settings:
-                self._transport, self._connected = self._connect(), settings
+            if self._transport is None or self._connected != connected:
+                self._transport, self._connected = self._connect(), connected
             return self._transport
 
     def _connect(self) -> Transport:

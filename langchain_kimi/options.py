@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.transport import Timeout
@@ -12,7 +12,18 @@ from langchain_kimi.wire.tool_schemas import to_kimi_tool
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["as_timeout", "open_headers", "positive", "refuse_unknown", "switch", "wire_tools"]
+__all__ = [
+    "StructuredMethod",
+    "as_timeout",
+    "open_headers",
+    "positive",
+    "refuse_unknown",
+    "switch",
+    "wire_tools",
+]
+
+StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
+"""The methods of `with_structured_output`."""
 
 _SECRET_HEADERS = ("auth", "cookie", "key", "secret", "token")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import (
     AIMessage,
@@ -29,6 +29,7 @@ from langchain_kimi.errors import (
     KimiToolChoiceError,
     KimiTruncatedOutputError,
 )
+from langchain_kimi.options import StructuredMethod
 from langchain_kimi.structured_output.parse import parse_message
 from langchain_kimi.structured_output.partial import PartialAnswer
 from langchain_kimi.structured_output.schema import read_schema
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Method", "structured_output"]
 
-Method = Literal["json_schema", "function_calling", "json_mode"]
+Method = StructuredMethod
 _METHODS = ("json_schema", "function_calling", "json_mode")
 
 

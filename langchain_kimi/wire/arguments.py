@@ -36,7 +36,7 @@ def parse_arguments(raw: Any) -> tuple[dict[str, Any] | None, str | None]:
             return None, f"arguments are a JSON {_kind(raw)}; an object is needed"
         try:
             raw = json.loads(raw, strict=False)
-        except json.JSONDecodeError as error:
+        except ValueError as error:  # no JSON, or a number of more digits than Python reads
             return None, f"arguments are not valid JSON: {error}"
         except RecursionError:
             return None, "arguments are nested too deeply to be read"
