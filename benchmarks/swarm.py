@@ -347,16 +347,16 @@ def noise() -> str:
 
 def main(*, quick: bool) -> dict[str, Any]:
     """Run everything; return the figures."""
-    agents, steps, rounds = (50, 13, 2) if quick else (300, 13, 5)
-    long, many = (300, 300) if quick else (4000, 4000)
-    slow_delay, slow_agents = (0.5, 50) if quick else (2.0, 300)
+    agents, steps, rounds = (30, 13, 2) if quick else (300, 13, 3)
+    long, many, beside = (150, 150, 15) if quick else (4000, 4000, 60)
+    slow_delay, slow_agents = (0.5, 30) if quick else (2.0, 300)
     print(f"{'quick, smaller sizes' if quick else 'full sizes'}; noise: {noise()}\n")
 
     pairs = [(run("floor", agents, steps), run("swarm", agents, steps)) for _ in range(rounds)]
     floors, ours = [p[0] for p in pairs], [p[1] for p in pairs]
-    others = {name: run(name, agents, steps) for name in ("create_agent_gather",)}
-    others["create_agent_sqlite"] = run("create_agent_sqlite", agents, steps)
-    others["deepagents_sqlite"] = run("deepagents_sqlite", agents, steps)
+    print("\nbeside others")
+    rivals = ("swarm", "create_agent_gather", "create_agent_sqlite", "deepagents_sqlite")
+    others = {name: run(name, beside, steps) for name in rivals}
 
     print(f"\none agent, {long} steps one after the other")
     floor_long = run("floor", 1, long, delay=0.0, last=100)
@@ -364,8 +364,8 @@ def main(*, quick: bool) -> dict[str, Any]:
     whole_long = run("swarm_whole_context", 1, long, delay=0.0, last=100)
 
     print(f"\n{many} sub-agents of one step")
-    floor_many = [run("floor", many, 1) for _ in range(rounds)]
-    ours_many = [run("swarm", many, 1) for _ in range(rounds)]
+    turns = [(run("floor", many, 1), run("swarm", many, 1)) for _ in range(rounds)]
+    floor_many, ours_many = [t[0] for t in turns], [t[1] for t in turns]
 
     print(f"\n{slow_agents} sub-agents, calls of {slow_delay} s")
     slow = run("swarm", slow_agents, 5, delay=slow_delay)
@@ -373,7 +373,7 @@ def main(*, quick: bool) -> dict[str, Any]:
     print(f"\ncancelling {agents} sub-agents in full flight")
     cancelled = run("cancel", agents, steps)
 
-    cpu = statistics.median(found["cpu"] for found in ours)
+    cpu = others["swarm"]["cpu"]
     figures = {
         "cpu_vs_floor_300x13": ratio(ours, floors, "cpu"),
         "wall_vs_floor_300x13": ratio(ours, floors, "wall"),
@@ -399,6 +399,7 @@ def main(*, quick: bool) -> dict[str, Any]:
             "long": long,
             "many": many,
             "slow": slow_agents,
+            "beside_others": beside,
         },
     }
 
