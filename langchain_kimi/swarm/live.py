@@ -73,13 +73,17 @@ class Progress:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         c = self.counts
         ended = c["done"] + c["failed"]
-        yield ProgressBar(total=max(1, c["total"]), completed=ended, width=min(60, console.width))
+        bar = Table.grid()
+        bar.add_row(
+            ProgressBar(total=max(1, c["total"]), completed=ended, width=min(60, options.max_width))
+        )
+        yield bar
         yield Text(self.headline())
         table = Table.grid(padding=(0, 2))
         for event in list(self._running.values())[-_MOST_ROWS:]:
-            table.add_row(*self._cells(event))
+            table.add_row(*map(Text, self._cells(event)))
         for event in self._ended:
-            table.add_row(*self._cells(event))
+            table.add_row(*map(Text, self._cells(event)))
         yield table
         left = len(self._running) - _MOST_ROWS
         if left > 0:
