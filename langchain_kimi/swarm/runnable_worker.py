@@ -122,6 +122,8 @@ class RunnableWorker:
             reason = f"stopped at {error.verdict.reason}"
             return Outcome("partial", last_words(agent.messages), reason=reason)
         except TimeoutError:
+            if not alive.expired():
+                raise
             reason = f"no sign of life for {self.desk.timeouts.idle:g} s"
             return Outcome("failed", last_words(agent.messages), reason=reason)
         return self._read(output, Span("model", start, time.time()))
