@@ -29,6 +29,8 @@ class _Call:
     id: str | None = None
     """Set once the call is announced, when its name is known."""
     arguments: ArgumentStream = field(default_factory=ArgumentStream)
+    leaked: bool = False
+    """Whether it was found in the markup, so that no fragment belongs to it."""
     cut: bool = False
     """Whether the reply ended before the call did."""
     reason: str | None = None
@@ -75,6 +77,7 @@ class CallReader:
         """Read a call that was found in the markup."""
         name, received_id = read_header(raw.header, self._names.aliases)
         call = self._new()
+        call.leaked = True
         call.name = self._names.original(name) if name else None
         call.received_id = received_id
         call.cut = not raw.closed and not raw.arguments.strip()
@@ -136,12 +139,13 @@ class CallReader:
             ):
                 call = self._by_index[index] = self._new()
             return call
+        parsed = [call for call in self._calls if not call.leaked]
         if received_id is not None:
             # a second name under one id is a second call: some servers repeat ids
-            for call in reversed(self._calls):
+            for call in reversed(parsed):
                 if call.received_id == received_id and not (name and call.name):
                     return call
-        last = self._calls[-1] if self._calls else None
+        last = parsed[-1] if parsed else None
         goes_on = last is not None and received_id in {None, last.received_id}
         if last is None or not goes_on or (name and last.name):
             return self._new()

@@ -211,6 +211,8 @@ class Assembler:
                 added.reasoning = (added.reasoning or "") + piece.text
 
     def _keep(self, added: Delta) -> Delta:
+        if len(added.calls) > 1:
+            added.calls = _joined(added.calls)
         if added.text:
             self._text.append(added.text)
         if added.reasoning is not None:
@@ -248,6 +250,16 @@ def read_reply(
     assembler.finish()
     assembler.check(done=True, may_be_empty=may_be_empty)
     return assembler.message(), assembler.stray_think_end
+
+
+def _joined(calls: list[ToolCallChunk]) -> list[ToolCallChunk]:
+    """Join the pieces of each call: core merges the calls of two chunks, not those of one."""
+    by_index: dict[int | None, ToolCallChunk] = {}
+    for call in calls:
+        first = by_index.setdefault(call["index"], call)
+        if first is not call:
+            by_index[call["index"]] = {**first, "args": f"{first['args']}{call['args']}"}
+    return list(by_index.values())
 
 
 def _begins_as_json(data: Mapping[str, Any]) -> bool:

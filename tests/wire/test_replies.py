@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import random
 from typing import Any
 
@@ -19,6 +21,8 @@ from langchain_kimi.errors import (
     KimiToolChoiceError,
     KimiTruncatedStreamError,
 )
+from langchain_kimi.transport.events import EventDecoder
+from langchain_kimi.transport.server import Server
 from langchain_kimi.wire import blocks
 from langchain_kimi.wire.reply import carries_output, read_reply
 from langchain_kimi.wire.stream import StreamReader
@@ -186,6 +190,32 @@ def test_standard_blocks_streamed_and_not(stream: tuple[WireReply, list[Event]])
     assert summed.text == message.text
 
 
+@thorough
+@given(
+    stream=streams(REPLIES.filter(unique_ids)),
+    newline=st.sampled_from(["\n", "\r\n", "\r"]),
+    data=st.data(),
+)
+def test_any_chunking_of_the_same_bytes(
+    stream: tuple[WireReply, list[Event]], newline: str, data: st.DataObject
+) -> None:
+    reply, events = stream
+    lines = [f": ping {{{newline}data: {json.dumps(one, ensure_ascii=False)}" for one in events]
+    body = (2 * newline).join([*lines, "data: [DONE]", ""]).encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=12)))
+    decoder = EventDecoder(Server(base_url="http://h/v1", endpoint="nvidia"), 200, {})
+
+    read_events: list[Event] = []
+    for start, end in itertools.pairwise([0, *cuts, len(body)]):
+        read_events += decoder.feed(body[start:end])
+    read_events += decoder.finish()
+
+    assert decoder.done
+    assert decoder.failure is None
+    whole = outcome(lambda: read(reply, request()))
+    assert outcome(lambda: read_stream(read_events, request())) == whole
+
+
 # --- quirks, one by one -----------------------------------------------------------------------
 
 
@@ -272,6 +302,18 @@ def test_a_late_name_without_an_index() -> None:
 
     assert first == call("a", "f", x=1)
     assert second["name"] == "g"
+
+
+def test_pieces_of_one_call_in_one_event() -> None:
+    pieces = [fragment(0, id="a", name="f", arguments='{"x"'), fragment(0, arguments=": 1}")]
+    cut = WireReply(content="<|tool_call_begin|>functions.f:0", finish="stop")
+
+    joined = read_stream([event({"tool_calls": pieces}), event(finish="tool_calls")], request())
+    broken = read_stream([event({"content": cut.content}), event(finish="stop")], request())
+
+    assert joined.tool_calls == [call("a", "f", x=1)]
+    assert broken.tool_calls == []
+    assert [invalid["name"] for invalid in broken.invalid_tool_calls] == ["f"]
 
 
 def test_arguments_as_an_object() -> None:
