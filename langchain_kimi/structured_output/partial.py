@@ -21,6 +21,13 @@ _GROWTH = 32
 less often, so that the whole costs time linear in its length."""
 
 
+class _SoFar(list[Any]):
+    """The items so far. Chains sum what streams by: of two such lists the later one counts."""
+
+    def __add__(self, later: Any) -> Any:
+        return later
+
+
 class PartialAnswer:
     """Reads the beginning of a JSON answer.
 
@@ -78,7 +85,7 @@ class PartialAnswer:
 
     def _items(self, items: list[Any]) -> list[Any] | None:
         try:
-            return list(self._schema.check(items[:-1])) or None
+            return _SoFar(self._schema.check(items[:-1])) or None
         except (ValueError, TypeError):
             return None  # constraints that hold for the whole list only
 

@@ -415,6 +415,20 @@ def test_it_stands_in_a_chain(server: KimiServer, llm: ChatKimi) -> None:
     assert structured.with_retry().invoke("Bonn").name == "Bonn"
 
 
+@pytest.mark.parametrize("include_raw", [False, True])
+def test_partial_answers_do_not_add_up_in_a_chain(
+    server: KimiServer, llm: ChatKimi, include_raw: bool
+) -> None:
+    answer = [{"name": f"City {number}", "people": number} for number in range(4)]
+    server.script(*[say_json({"value": answer})] * 2)
+    structured = llm.with_structured_output(list[Place], include_raw=include_raw)
+    count = RunnableLambda(lambda got: len(got["parsed"] if include_raw else got))
+
+    assert list((structured | count).stream("Go.")) == [4]
+    last = list(structured.stream("Go."))[-1]
+    assert type(last["parsed"] if include_raw else last) is list
+
+
 async def test_events_name_the_runnable(server: KimiServer, llm: ChatKimi) -> None:
     server.script(say_json(PARIS))
 
