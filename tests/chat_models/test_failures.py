@@ -284,7 +284,7 @@ async def test_a_stream_that_falls_silent(
     vllm.script(turn(say("Half"), pause(), say(" whole.")))
 
     with pytest.raises(KimiTimeoutError, match=r"Timeout\(idle") as caught:
-        await ask(connect(vllm, timeout=Timeout(idle=0.2)), "Hi")
+        await ask(connect(vllm, timeout=Timeout(idle=0.5)), "Hi")
 
     assert caught.value.partial is not None
     assert caught.value.partial.content == "Half"
