@@ -7,8 +7,7 @@ from pathlib import Path
 from langchain_core.tools import BaseTool
 
 from langchain_kimi import ChatKimi, create_tool_agent
-from langchain_kimi.agents.served import ServedToolSet, served_model, served_tools
-from langchain_kimi.endpoints import EndpointName
+from langchain_kimi.agents.served import ModelChoice, ServedToolSet, chosen_model, served_tools
 from langchain_kimi.middleware import Budget, PerRun
 
 BASE = Path(__file__).resolve().parents[1]
@@ -16,26 +15,9 @@ BASE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Context:
+class Context(ModelChoice):
     """What a caller may choose for a run."""
 
-    model: str | None = field(
-        default=None, metadata={"description": "Model id. Default: moonshotai/kimi-k2.6."}
-    )
-    base_url: str | None = field(
-        default=None,
-        metadata={
-            "description": "Server of your own, such as http://localhost:8000/v1. Default: what "
-            "the server's environment names, else a stand-in that is no model."
-        },
-    )
-    endpoint: EndpointName = field(
-        default="auto",
-        metadata={"description": "Whose dialect the server speaks; told from the URL by default."},
-    )
-    thinking: bool = field(
-        default=True, metadata={"description": "Whether the model thinks before it answers."}
-    )
     system_prompt: str | None = field(
         default=None, metadata={"description": "System prompt. Default: the agent's own."}
     )
@@ -59,16 +41,6 @@ class Context:
     )
 
 
-def _model(context: Context | None) -> ChatKimi:
-    chosen = context or Context()
-    return served_model(
-        model=chosen.model,
-        base_url=chosen.base_url,
-        endpoint=chosen.endpoint,
-        thinking=chosen.thinking,
-    )
-
-
 def _tools(context: Context | None) -> Sequence[BaseTool]:
     chosen = context or Context()
     return served_tools(chosen.tools, base=BASE, root=chosen.root, hosts=chosen.allowed_hosts)
@@ -85,7 +57,7 @@ def _budget(context: Context | None) -> Budget:
 
 graph = create_tool_agent(
     ChatKimi(),
-    middleware=[PerRun(model=_model, tools=_tools, prompt=_prompt)],
+    middleware=[PerRun(model=chosen_model, tools=_tools, prompt=_prompt)],
     budget=_budget,
     context_schema=Context,
     name="tool_use",

@@ -8,12 +8,13 @@ does connect to a base URL that a caller names: let only those reach it who may 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from langchain_kimi.agents.default_model import default_model
-from langchain_kimi.endpoints import ENDPOINTS, clean_base_url
+from langchain_kimi.endpoints import ENDPOINTS, EndpointName, clean_base_url
 from langchain_kimi.tools import ready_tools
 from langchain_kimi.tools.root import Root
 
@@ -23,12 +24,45 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from langchain_kimi.chat_models import ChatKimi
-    from langchain_kimi.endpoints import EndpointName
 
 ServedToolSet = Literal["files", "fetch"]
 
 _NO_KEY = "not-needed"
 _CACHED = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelChoice:
+    """What every served graph lets a caller choose of its model."""
+
+    model: str | None = field(
+        default=None, metadata={"description": "Model id. Default: moonshotai/kimi-k2.6."}
+    )
+    base_url: str | None = field(
+        default=None,
+        metadata={
+            "description": "Server of your own, such as http://localhost:8000/v1. Default: what "
+            "the server's environment names, else a stand-in that is no model."
+        },
+    )
+    endpoint: EndpointName = field(
+        default="auto",
+        metadata={"description": "Whose dialect the server speaks; told from the URL by default."},
+    )
+    thinking: bool = field(
+        default=True, metadata={"description": "Whether the model thinks before it answers."}
+    )
+
+
+def chosen_model(choice: ModelChoice | None) -> ChatKimi:
+    """Return the model of a run by its context, or the default one without a context."""
+    chosen = choice or ModelChoice()
+    return served_model(
+        model=chosen.model,
+        base_url=chosen.base_url,
+        endpoint=chosen.endpoint,
+        thinking=chosen.thinking,
+    )
 
 
 @lru_cache(maxsize=_CACHED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from langchain_kimi.rag.geometry import Box
@@ -64,7 +64,3 @@ class Parsed:
             "regions": sum(len(part.regions) for part in self.parts),
             "characters": sum(len(part.text) for part in self.parts),
         }
-
-    def with_note(self, note: str) -> Parsed:
-        """Return the document with one more note."""
-        return replace(self, notes=(*self.notes, note))
