@@ -25,7 +25,7 @@ def picture_of(found: Found, *, dpi: float = 144, box: Box | None = None) -> Ima
         StaleFileError: If the file is gone or has changed since it was ingested.
         UnsupportedFileError: If the type has no pictures, as text has none.
     """
-    path = _unchanged(found.document)
+    path = unchanged(found.document)
     family = found.document.media_type.split("/")[0]
     if found.document.media_type == "application/pdf":
         whole = _pdf_page(path, found.page, dpi)
@@ -40,7 +40,12 @@ def picture_of(found: Found, *, dpi: float = 144, box: Box | None = None) -> Ima
     return _cropped(whole, found, box) if box is not None else whole
 
 
-def _unchanged(document: DocumentRecord) -> Path:
+def unchanged(document: DocumentRecord) -> Path:
+    """Return the file of a document as long as it is the one that was ingested.
+
+    Raises:
+        StaleFileError: If it is gone or has changed.
+    """
     path = Path(document.source)
     try:
         status = path.stat()
