@@ -1,10 +1,8 @@
 """A real process, killed with SIGKILL at random moments, on SQLite and on PostgreSQL."""
 
-import asyncio
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -101,77 +99,7 @@ def test_killed_on_sqlite(zygote, tmp_path, seed):
     _survives(zygote, tmp_path, str(tmp_path / "journal.sqlite"), seed)
 
 
-def _binaries() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return found[-1].parent if found else None
-
-
-def _as_nobody(command: list[str]) -> list[str]:
-    """PostgreSQL refuses to run as root."""
-    if os.geteuid() == 0:
-        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
-    return command
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    """A PostgreSQL server of our own, in a temporary folder, on a socket in it."""
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL's initdb is not in /usr/lib/postgresql/*/bin")
-    folder = Path("/tmp") / f"swarm-postgres-{os.getpid()}"
-    folder.mkdir()
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
-    data = str(folder / "data")
-    control = [str(binaries / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log")]
-    initdb = [str(binaries / "initdb"), "-D", data, "-A", "trust", "-U", "test", "-E", "UTF8"]
-    subprocess.run(_as_nobody(initdb), check=True, capture_output=True, cwd="/tmp")
-    options = f"-k {folder} -c listen_addresses='' -c fsync=on"
-    subprocess.run(
-        _as_nobody([*control, "-o", options, "start"]), check=True, capture_output=True, cwd="/tmp"
-    )
-    try:
-        yield f"postgresql://test@/postgres?host={folder}", [*control, "-o", options]
-    finally:
-        subprocess.run(
-            _as_nobody([*control, "-m", "immediate", "stop"]),
-            check=True,
-            capture_output=True,
-            cwd="/tmp",
-        )
-        shutil.rmtree(folder)
-
-
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", range(100, 104))
 def test_killed_on_postgres(zygote, tmp_path, postgres, seed):
-    pytest.importorskip("psycopg")
-    url, _ = postgres
-    # Each test has a schema of its own, for all runs have the same name.
-    import psycopg
-
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA s{seed}")
-    _survives(zygote, tmp_path, f"{url}&options=-csearch_path%3Ds{seed}", seed)
-
-
-@pytest.mark.timeout(120)
-async def test_a_lost_connection_is_made_anew(postgres):
-    pytest.importorskip("psycopg")
-    from langchain_kimi.swarm import open_journal
-    from langchain_kimi.swarm.records import Kind, Record
-
-    url, control = postgres
-    journal = open_journal(url)
-    log = await journal.open("lost")
-    await log.append(Record(Kind.REPLY, "a", {"step": 1}))
-    restart = _as_nobody([*control, "-m", "immediate", "restart"])
-    await asyncio.to_thread(subprocess.run, restart, check=True, capture_output=True, cwd="/tmp")
-    await log.append(Record(Kind.REPLY, "a", {"step": 2}))
-    assert [record.body["step"] for record in await journal.read("lost")] == [1, 2]
-    assert [info.name for info in await journal.runs()] == ["lost"]
-    await log.save("a/x.txt", "text/plain", b"x")
-    assert await journal.artifact("lost", "a/x.txt") == ("text/plain", b"x")
-    assert await journal.prune(older_than=-1) == ["lost"]
-    await journal.aclose()
+    _survives(zygote, tmp_path, postgres.url, seed)
