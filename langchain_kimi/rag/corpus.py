@@ -10,7 +10,7 @@ from langchain_kimi.rag.index.records import DocumentRecord, Filter, IndexStats
 from langchain_kimi.rag.index.sqlite import SqliteStore
 from langchain_kimi.rag.index.store import Store
 from langchain_kimi.rag.ingest.folder import FolderIngest, IngestOptions, Progress
-from langchain_kimi.rag.ingest.ocr import OcrChoice, open_ocr
+from langchain_kimi.rag.ingest.ocr import OcrChoice, OcrEngine, open_ocr
 from langchain_kimi.rag.ingest.parse import ParseSettings
 from langchain_kimi.rag.ingest.report import IngestReport
 from langchain_kimi.rag.retrieve.search import Found, Searcher
@@ -114,6 +114,14 @@ class Corpus:
     def stats(self) -> IndexStats:
         """Count what the corpus holds."""
         return self.store.stats(self.namespace)
+
+    def ocr_engine(self) -> OcrEngine | None:
+        """Return the engine that reads pictures, None when there is none.
+
+        Raises:
+            ValueError: If the engine that was asked for is not installed.
+        """
+        return open_ocr(self._settings.ocr, cache=self._settings.cache)
 
     def close(self) -> None:
         """Free what is open."""
