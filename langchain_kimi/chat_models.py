@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import logging
+import operator
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -21,6 +22,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from langchain_kimi._version import __version__
 from langchain_kimi.binding import KimiBinding
+from langchain_kimi.content.stubs import stub_media
 from langchain_kimi.delivery import Route, Uploads, adeliver, deliver
 from langchain_kimi.endpoints import Endpoint, EndpointName, resolve_endpoint, row_of
 from langchain_kimi.errors import (
@@ -42,7 +44,6 @@ from langchain_kimi.options import (
 from langchain_kimi.transport import Timeout, Transport
 from langchain_kimi.wire import blocks
 from langchain_kimi.wire.budget import estimate_request
-from langchain_kimi.wire.media import without_old_media
 from langchain_kimi.wire.reply import PROVIDER, carries_output, read_reply
 from langchain_kimi.wire.request import Options, Request, build_request, laid_over
 from langchain_kimi.wire.stream import StreamReader
@@ -501,6 +502,22 @@ class ChatKimi(ChatNVIDIA):
             ),
         )
 
+    def _smaller(
+        self,
+        messages: list[BaseMessage],
+        stop: Sequence[str] | None,
+        error: KimiError,
+        *,
+        stream: bool,
+        kwargs: dict[str, Any],
+    ) -> Request:
+        """Return the request with its older media told instead of shown, or raise the refusal."""
+        fewer = stub_media(messages)
+        if all(map(operator.is_, fewer, messages)):
+            raise error
+        logger.warning("the request was too large; its older media are sent as text stubs")
+        return self._request(fewer, stop, stream=stream, kwargs=kwargs)
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -514,7 +531,7 @@ class ChatKimi(ChatNVIDIA):
         try:
             reply = self.transport.post(ROUTE, request.body, headers=request.headers)
         except _TOO_LARGE as error:
-            request = _smaller(request, error)
+            request = self._smaller(messages, stop, error, stream=False, kwargs=kwargs)
             reply = self.transport.post(ROUTE, request.body, headers=request.headers)
         return self._result(reply.data, reply.request_id, request)
 
@@ -531,7 +548,7 @@ class ChatKimi(ChatNVIDIA):
         try:
             reply = await self.transport.apost(ROUTE, request.body, headers=request.headers)
         except _TOO_LARGE as error:
-            request = _smaller(request, error)
+            request = self._smaller(messages, stop, error, stream=False, kwargs=kwargs)
             reply = await self.transport.apost(ROUTE, request.body, headers=request.headers)
         return self._result(reply.data, reply.request_id, request)
 
@@ -570,7 +587,8 @@ class ChatKimi(ChatNVIDIA):
         except _TOO_LARGE as error:
             if begun:
                 raise
-            yield from self._chunks(_smaller(request, error), run_manager)
+            request = self._smaller(messages, stop, error, stream=True, kwargs=kwargs)
+            yield from self._chunks(request, run_manager)
 
     def _chunks(
         self, request: Request, run_manager: CallbackManagerForLLMRun | None
@@ -611,7 +629,8 @@ class ChatKimi(ChatNVIDIA):
         except _TOO_LARGE as error:
             if begun:
                 raise
-            async for chunk in self._achunks(_smaller(request, error), run_manager):
+            request = self._smaller(messages, stop, error, stream=True, kwargs=kwargs)
+            async for chunk in self._achunks(request, run_manager):
                 yield chunk
 
     async def _achunks(
@@ -803,12 +822,3 @@ for _hook in (ChatKimi._generate, ChatKimi._agenerate):  # noqa: SLF001
 def _may_hold_media(messages: list[BaseMessage]) -> bool:
     """Whether a step for media is worth its cost: text alone is the rule, and the hot path."""
     return any(not isinstance(message.content, str) for message in messages)
-
-
-def _smaller(request: Request, error: KimiError) -> Request:
-    """Return the request with its older media told instead of shown, or raise the refusal."""
-    body = without_old_media(request.body)
-    if body is None:
-        raise error
-    logger.warning("the request was too large; its older pictures are sent as text stubs")
-    return replace(request, body=body)

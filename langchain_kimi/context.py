@@ -14,14 +14,13 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_kimi.content.blocks import Media, is_pinned, read_media_block
 from langchain_kimi.content.counting import (
     loop_start,
     message_parts,
     request_tokens,
     tools_tokens,
 )
-from langchain_kimi.content.headers import encoded_size
+from langchain_kimi.content.stubs import is_pinned_message, stub_media
 from langchain_kimi.content.tokens import estimate_tokens
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.models import facts_of
@@ -33,6 +32,7 @@ __all__ = [
     "estimate_messages",
     "estimate_request",
     "estimate_tokens",
+    "estimate_tools",
     "stub_media",
     "trim",
 ]
@@ -77,15 +77,17 @@ def context_cost(
     Args:
         messages: The conversation.
         tools: What `bind_tools` gets.
-        model: Decides the window.
+        model: Decides the window, and whether it always keeps its reasoning.
         preserve_thinking: Whether the reasoning of earlier turns is sent too.
     """
-    start = 0 if preserve_thinking else loop_start(messages)
+    facts = facts_of(model)
+    preserves = preserve_thinking or facts.preserve_thinking == "always"
+    start = 0 if preserves else loop_start(messages)
     total = dict.fromkeys(("text", "media", "reasoning", "tool_calls", "marks"), 0)
     for at, message in enumerate(messages):
         for kind, tokens in message_parts(message, with_reasoning=at >= start).items():
             total[kind] += tokens
-    return ContextCost(**total, tools=_tools_tokens(tools), window=facts_of(model).context_window)
+    return ContextCost(**total, tools=estimate_tools(tools), window=facts.context_window)
 
 
 def estimate_messages(messages: Sequence[BaseMessage], *, preserve_thinking: bool = False) -> int:
@@ -96,6 +98,15 @@ def estimate_messages(messages: Sequence[BaseMessage], *, preserve_thinking: boo
         preserve_thinking: Whether the reasoning of earlier turns is sent too.
     """
     return sum(_costs(messages, preserve_thinking=preserve_thinking))
+
+
+def estimate_tools(tools: Sequence[Any]) -> int:
+    """Estimate what declared tools cost.
+
+    Args:
+        tools: What `bind_tools` gets.
+    """
+    return tools_tokens([to_kimi_tool(tool) for tool in tools])
 
 
 def estimate_request(body: Mapping[str, Any]) -> int:
@@ -136,7 +147,7 @@ def trim(
         msg = f"max_tokens={max_tokens}: give the tokens that may stay, at least 1"
         raise KimiInvalidInputError(msg)
     costs = _costs(messages, preserve_thinking=preserve_thinking)
-    over = sum(costs) + _tools_tokens(tools) - max_tokens
+    over = sum(costs) + estimate_tools(tools) - max_tokens
     if over <= 0:
         return list(messages)
     dropped: set[int] = set()
@@ -149,38 +160,6 @@ def trim(
     return [message for at, message in enumerate(messages) if at not in dropped]
 
 
-def stub_media(messages: Sequence[BaseMessage], *, keep: int = 2) -> list[BaseMessage]:
-    """Replace all but the newest media by a line that says what was there.
-
-    For a request that is too large. Pinned media stay, and count among the newest.
-
-    Args:
-        messages: The conversation; left untouched.
-        keep: How many of the newest media stay.
-    """
-    left = keep
-    result: list[BaseMessage] = []
-    for message in reversed(messages):
-        if isinstance(message.content, str):
-            result.append(message)
-            continue
-        pinned = bool(message.additional_kwargs.get("pinned"))
-        blocks: list[Any] = []
-        for block in reversed(message.content):
-            media = read_media_block(block) if isinstance(block, dict) else None
-            if media is None or media.text is not None:
-                blocks.append(block)
-                continue
-            stays = left > 0 or pinned or is_pinned(block)
-            left -= 1
-            blocks.append(block if stays else {"type": "text", "text": _stub(media)})
-        blocks.reverse()
-        changed = blocks != message.content
-        result.append(message.model_copy(update={"content": blocks}) if changed else message)
-    result.reverse()
-    return result
-
-
 Unit = list[int]
 """Places of messages that stay or go together."""
 
@@ -191,10 +170,6 @@ def _costs(messages: Sequence[BaseMessage], *, preserve_thinking: bool) -> list[
         sum(message_parts(message, with_reasoning=at >= start).values())
         for at, message in enumerate(messages)
     ]
-
-
-def _tools_tokens(tools: Sequence[Any]) -> int:
-    return tools_tokens([to_kimi_tool(tool) for tool in tools])
 
 
 def _units(messages: Sequence[BaseMessage]) -> list[tuple[Unit, BaseMessage]]:
@@ -215,12 +190,15 @@ def _calls(message: BaseMessage) -> bool:
 
 
 def _turns(units: list[tuple[Unit, BaseMessage]]) -> list[list[Unit]]:
-    """Group the units into turns, each of which begins with the user."""
+    """Group the units into turns, each of which begins with the user's messages in a row."""
     turns: list[list[Unit]] = []
+    before: BaseMessage | None = None
     for unit, first in units:
-        if not turns or isinstance(first, HumanMessage):
+        begins = isinstance(first, HumanMessage) and not isinstance(before, HumanMessage)
+        if not turns or begins:
             turns.append([])
         turns[-1].append(unit)
+        before = first
     return turns
 
 
@@ -228,32 +206,25 @@ def _droppable(turns: list[list[Unit]], messages: Sequence[BaseMessage]) -> list
     """List what may go, in the order in which it goes."""
     found: list[Unit] = []
     for turn in turns[:-1]:
-        kept = [unit for unit in turn if _pinned(unit, messages)]
-        if kept:
-            # the answer stays too: it ends the turn's tool loop for the chat template
-            found += [unit for unit in turn[1:-1] if unit not in kept]
-        else:
+        pinned = [_pinned(unit, messages) for unit in turn]
+        if not any(pinned):
             found.append([at for unit in turn for at in unit])
+            continue
+        # the answer stays too: it ends the turn's tool loop for the chat template
+        kept = [*pinned[:-1], True]
+        found += [
+            unit
+            for unit, stays in zip(turn, kept, strict=True)
+            if not stays and not isinstance(messages[unit[0]], HumanMessage)
+        ]
     last = turns[-1] if turns else []
-    asks = bool(last) and isinstance(messages[last[0][0]], HumanMessage)
-    found += [unit for unit in last[asks:-1] if not _pinned(unit, messages)]
+    found += [
+        unit
+        for unit in last[:-1]
+        if not isinstance(messages[unit[0]], HumanMessage) and not _pinned(unit, messages)
+    ]
     return found
 
 
 def _pinned(unit: Unit, messages: Sequence[BaseMessage]) -> bool:
-    for at in unit:
-        message = messages[at]
-        if message.additional_kwargs.get("pinned"):
-            return True
-        if not isinstance(message.content, str) and any(map(is_pinned, message.content)):
-            return True
-    return False
-
-
-def _stub(media: Media) -> str:
-    size = encoded_size(media.base64) if media.base64 else None
-    if size is None and media.url and media.url.startswith("data:"):
-        size = encoded_size(media.url, media.url.find(",", 0, 200) + 1)
-    facts = [media.name, media.mime_type, f"{size[0]}x{size[1]}" if size else None]
-    told = ", ".join(fact for fact in facts if fact)
-    return f"[{media.kind}{f' ({told})' if told else ''}: left out to save space]"
+    return any(is_pinned_message(messages[at]) for at in unit)

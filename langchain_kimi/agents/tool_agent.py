@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from langchain_kimi.middleware import Budget
     from langchain_kimi.middleware.budget import BudgetOf
-    from langchain_kimi.middleware.context_strategy import Strategy, StrategyName
+    from langchain_kimi.middleware.context_strategy import StrategyName
+    from langchain_kimi.middleware.strategy import Strategy
 
     Middleware = AgentMiddleware[Any, Any, Any]
     Tool = BaseTool | Callable[..., Any] | dict[str, Any]
@@ -57,7 +58,7 @@ def create_tool_agent(
     store: BaseStore | None = None,
     interrupt_on: Mapping[str, bool | InterruptOnConfig] | None = None,
     budget: Budget | BudgetOf | None = None,
-    context_strategy: StrategyName | Strategy | None = None,
+    context_strategy: StrategyName | Strategy | None = "trim",
     context_schema: type[Any] | None = None,
     name: str = "tool_agent",
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -91,7 +92,9 @@ def create_tool_agent(
         interrupt_on: Tools whose calls a person approves, as langchain's
             `HumanInTheLoopMiddleware` takes them.
         budget: Steps and tokens a run may use; it ends with a message that says what is missing.
-        context_strategy: `"hide_tool_results"` or `"discard_all"` for long tool loops.
+        context_strategy: What happens as a conversation grows. `"trim"`: where it outgrows the
+            model's window, its oldest turns and rounds are left out of the request.
+            `"hide_tool_results"` or `"discard_all"` for long tool loops; None for nothing.
         context_schema: The type of `Runtime.context`.
         name: The graph's name.
 

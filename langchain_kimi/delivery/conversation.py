@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage
 
-from langchain_kimi.content.blocks import read_media_block
+from langchain_kimi.content.blocks import is_pinned, read_media_block
 from langchain_kimi.delivery import assets, files
 from langchain_kimi.delivery.films import frames, whole
 from langchain_kimi.delivery.payload import naming, payload
@@ -225,6 +225,19 @@ def _replaced(messages: list[BaseMessage], plan: _Plan) -> list[BaseMessage]:
         message = messages[place]
         content: list[Any] = []
         for index, block in enumerate(message.content):
-            content += plan.get((place, index), [block])
+            parts = plan.get((place, index))
+            content += [block] if parts is None else _pinned_like(block, parts)
         replaced[place] = message.model_copy(update={"content": content})
     return replaced
+
+
+def _pinned_like(block: Any, parts: _Parts) -> _Parts:
+    """Let what stands in for a pinned block be pinned too; cached parts stay as they are."""
+    if not is_pinned(block):
+        return parts
+    return [
+        {**part, "extras": {**part.get("extras", {}), "pinned": True}}
+        if isinstance(part, dict) and part["type"] != "text"
+        else part
+        for part in parts
+    ]

@@ -5,15 +5,13 @@ Retry, approval, call limits, summarisation and to-do lists are langchain's own
 """
 
 from langchain_kimi.middleware.budget import Budget, BudgetMiddleware
-from langchain_kimi.middleware.context_strategy import (
-    ContextStrategy,
-    DiscardAll,
-    HideToolResults,
-    estimate_tokens,
-)
+from langchain_kimi.middleware.context_strategy import ContextStrategy
+from langchain_kimi.middleware.discard_all import DiscardAll
+from langchain_kimi.middleware.hide_tool_results import HideToolResults
 from langchain_kimi.middleware.invalid_tool_calls import InvalidToolCallRepair
 from langchain_kimi.middleware.per_run import PerRun
 from langchain_kimi.middleware.repeated_calls import RepeatedCallGuard
+from langchain_kimi.middleware.trim import Trim
 
 __all__ = [
     "Budget",
@@ -24,5 +22,5 @@ __all__ = [
     "InvalidToolCallRepair",
     "PerRun",
     "RepeatedCallGuard",
-    "estimate_tokens",
+    "Trim",
 ]

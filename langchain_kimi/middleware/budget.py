@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolCall
 from langgraph.runtime import Runtime
 from typing_extensions import override
 
-from langchain_kimi.middleware.context_strategy import estimate_tokens
+from langchain_kimi.context import estimate_messages
 from langchain_kimi.middleware.history import last_step, refusals, signature, steps, unanswered
 from langchain_kimi.middleware.reminders import reminder_message
 
@@ -190,7 +190,8 @@ def _cost(step: AIMessage, messages: Sequence[AnyMessage]) -> int:
     """Return the tokens of a call; an estimate when the endpoint reported none."""
     if step.usage_metadata is not None:
         return step.usage_metadata["total_tokens"]
-    return estimate_tokens(messages)
+    before = [message for message in messages if message is not step]
+    return estimate_messages(before) + estimate_messages([step], preserve_thinking=True)
 
 
 def _farewell(

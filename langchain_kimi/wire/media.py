@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from langchain_kimi.content.blocks import Media
     from langchain_kimi.endpoints import Endpoint
 
-__all__ = ["Content", "asset_ids", "read_content", "without_old_media"]
+__all__ = ["Content", "asset_ids", "read_content"]
 
 _URL_SCHEMES = ("http://", "https://", "data:", "ms://")
 
@@ -168,43 +168,3 @@ def asset_ids(messages: list[dict[str, Any]]) -> list[str]:
             if ";asset_id," in url[:64]:
                 found.append(url.split(";asset_id,", 1)[1])
     return list(dict.fromkeys(found))
-
-
-KEPT_MEDIA = 2
-"""How many of the newest media a request keeps that was too large with all of them."""
-
-
-def without_old_media(body: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the request with all but the newest media replaced by text that says what was there.
-
-    Returns:
-        The smaller request, or None where there is nothing to leave out.
-    """
-    count = sum(
-        part["type"] != "text"
-        for message in body["messages"]
-        if isinstance(message.get("content"), list)
-        for part in message["content"]
-    )
-    if count <= KEPT_MEDIA:
-        return None
-    left_out = count - KEPT_MEDIA
-    messages = []
-    for message in body["messages"]:
-        content = message.get("content")
-        if not isinstance(content, list):
-            messages.append(message)
-            continue
-        parts = []
-        for part in content:
-            told = part["type"] != "text" and left_out > 0
-            left_out -= told
-            parts.append(_stub(part) if told else part)
-        messages.append({**message, "content": parts})
-    return {**body, "messages": messages}
-
-
-def _stub(part: dict[str, Any]) -> dict[str, Any]:
-    url = part[part["type"]]["url"]
-    kind = url[5:].split(";", 1)[0].split(",", 1)[0] if url.startswith("data:") else url
-    return _text(f"[left out for size: {part['type'].removesuffix('_url')} {kind}]")

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from PIL import Image
 
 from langchain_kimi import ChatKimi
@@ -15,6 +16,8 @@ from langchain_kimi.testing import KimiServer, error, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+HOW = ["invoke", "ainvoke", "stream", "astream"]
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ async def ask(llm: ChatKimi, given: list[Any], how: str) -> str:
     return "".join([chunk.text async for chunk in llm.astream(given)])
 
 
-@pytest.mark.parametrize("how", ["invoke", "ainvoke", "stream", "astream"])
+@pytest.mark.parametrize("how", HOW)
 async def test_older_pictures_are_told_and_the_newest_two_are_kept(
     server: KimiServer, how: str
 ) -> None:
@@ -62,7 +65,7 @@ async def test_older_pictures_are_told_and_the_newest_two_are_kept(
         "text",
     ]
     kept = second["messages"][0]["content"]
-    assert kept[0] == {"type": "text", "text": "[left out for size: image image/png]"}
+    assert kept[0] == {"type": "text", "text": "[image (image/png, 32x32): left out to save space]"}
     assert kept[1:] == first["messages"][0]["content"][1:]
 
 
@@ -74,8 +77,54 @@ async def test_nothing_to_leave_out_is_the_servers_error(server: KimiServer, how
     assert len(server.requests) == 1
 
 
-async def test_one_retry_and_no_more(server: KimiServer) -> None:
+@pytest.mark.parametrize("how", HOW)
+async def test_one_retry_and_no_more(server: KimiServer, how: str) -> None:
     server.script(error(413), error(413), say("never"))
     with pytest.raises(KimiRequestTooLargeError):
-        await ask(model(server), conversation("red", "green", "blue"), "invoke")
+        await ask(model(server), conversation("red", "green", "blue"), how)
     assert len(server.requests) == 2
+
+
+OVERFLOW = error(
+    400, "This model's maximum context length is 262144 tokens. However, you requested 300000."
+)
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("dialect", ["nvidia", "vllm", "sglang", "moonshot"])
+async def test_an_overflow_keeps_what_is_pinned_and_the_order(dialect: Any, how: str) -> None:
+    pinned = {**picture("red"), "extras": {"pinned": True, "name": "plan"}}
+    calls = [{"name": "look", "args": {}, "id": "functions.look:0"}]
+    given = [
+        HumanMessage([pinned, picture("green"), {"type": "text", "text": "Look."}]),
+        AIMessage("", tool_calls=calls, additional_kwargs={"reasoning_content": "I look."}),
+        ToolMessage(
+            [picture("blue"), {"type": "text", "text": "seen"}, picture("white")],
+            tool_call_id="functions.look:0",
+        ),
+    ]
+    with KimiServer(dialect) as server:
+        llm = ChatKimi(base_url=server.base_url, api_key="k", endpoint=dialect, max_retries=0)
+        server.script(OVERFLOW, say("Done."))
+
+        assert await ask(llm, given, how) == "Done."
+
+        first, second = server.requests
+    assert len(pictures(first)) == 4
+    assert pictures(second) == [pictures(first)[0], *pictures(first)[2:]]
+    assert [message["role"] for message in first["messages"]] == [
+        message["role"] for message in second["messages"]
+    ]
+    assert "left out to save space" in str(second["messages"][0]["content"])
+    assert any("I look." in str(message) for message in second["messages"])
+
+
+def pictures(body: dict[str, Any]) -> list[str]:
+    """List the pictures of a request in their order."""
+    return [
+        part["image_url"]["url"]
+        for message in body["messages"]
+        if isinstance(message.get("content"), list)
+        for part in message["content"]
+        if part["type"] == "image_url"
+    ]
