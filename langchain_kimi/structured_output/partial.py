@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from langchain_kimi.structured_output.schema import WRAPPER
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
     from langchain_kimi.structured_output.schema import AnswerSchema
 
 __all__ = ["PartialAnswer"]
@@ -32,7 +31,9 @@ class PartialAnswer:
     """Reads the beginning of a JSON answer.
 
     Dict schemas give dicts whose last string may still grow; pydantic models give instances that
-    hold the complete fields only; other types give what of a list is complete, else nothing.
+    hold the complete fields only; other types give what of a list is complete, else nothing. What a
+    field's annotation says holds for a partial instance too; validators that the class defines see
+    the whole answer only.
     """
 
     def __init__(self, schema: AnswerSchema) -> None:
@@ -96,14 +97,31 @@ class PartialAnswer:
             name = names.get(key)
             if name is None or name in self._complete:
                 continue
-            adapter = self._adapters.setdefault(name, _adapter(model.model_fields[name]))
+            adapter = self._adapters.setdefault(name, _adapter(model, name))
             try:
                 self._complete[name] = adapter.validate_json(to_json(value[key]))
             except (ValidationError, PydanticSerializationError):
                 continue  # the whole answer will be refused, with its reasons
         if not self._complete:
             return None
-        return model.model_construct(_fields_set=set(self._complete), **self._complete)
+        return _of_fields(model, self._complete)
+
+
+def _of_fields(model: type[BaseModel], fields: dict[str, Any]) -> BaseModel:
+    """Make an instance of some fields and nothing else.
+
+    `model_construct` would fill in the defaults of what is still to come, and run the code of the
+    class that counts on all fields.
+    """
+    instance = model.__new__(model)
+    state = {
+        "__dict__": dict(fields),
+        "__pydantic_fields_set__": set(fields),
+        "__pydantic_extra__": {} if model.model_config.get("extra") == "allow" else None,
+        "__pydantic_private__": {} if model.__private_attributes__ else None,
+    }
+    instance.__setstate__(state)
+    return instance
 
 
 def _names_on_the_wire(model: type[BaseModel]) -> dict[str, str]:
@@ -116,8 +134,12 @@ def _names_on_the_wire(model: type[BaseModel]) -> dict[str, str]:
     return names
 
 
-def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
+def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+    field = model.model_fields[name]
     annotation: Any = field.annotation
     for metadata in field.metadata:
         annotation = Annotated[annotation, metadata]
-    return TypeAdapter(annotation)
+    try:
+        return TypeAdapter(annotation, config=model.model_config)
+    except PydanticUserError:  # a model has a configuration of its own
+        return TypeAdapter(annotation)

@@ -77,7 +77,11 @@ def structured_output(
     Returns:
         A runnable that gives the answer in its type. It streams partial answers as they grow:
         dicts, or instances of a pydantic model with the complete fields only; with `include_raw`
-        the chunks (reasoning among them) under `raw` and the partial answers under `parsed`.
+        the chunks (reasoning among them) under `raw` and the partial answers under `parsed`. After
+        a repair the last piece has the second reply under `raw`, whole and with the usage of both;
+        added up, it takes the place of the chunks before. An instance that is still growing has no
+        value for the fields that are not complete, not even their defaults: reading one is an
+        `AttributeError`, in a computed field too, and `model_fields_set` says which are there.
 
     Raises:
         KimiInvalidInputError: Method or schema cannot be used.
@@ -98,9 +102,8 @@ def structured_output(
     if tools:
         llm = cast("KimiBinding", llm.bind_tools(tools))
     bound = cast("KimiBinding", llm.bind(**_options(llm, answer, method, strict), **kwargs))
-    return _Structured(bound, answer, as_tool=method == "function_calling", repair=repair).runnable(
-        include_raw=include_raw
-    )
+    asking = _Structured(bound, answer, as_tool=method == "function_calling", repair=repair)
+    return _InvokeOrStream(asking, include_raw=include_raw)
 
 
 def _options(
@@ -144,20 +147,25 @@ class _Structured:
         self._as_tool = as_tool
         self._repair = repair
 
-    def runnable(self, *, include_raw: bool) -> Runnable[LanguageModelInput, Any]:
-        name = f"structured_output({self._schema.name})"
-        return _InvokeOrStream(
-            RunnableLambda(
-                self._raw if include_raw else self._answer,
-                self._araw if include_raw else self._aanswer,
-                name=name,
-            ),
-            RunnableGenerator(
-                cast("Any", self._stream_raw if include_raw else self._stream),
-                cast("Any", self._astream_raw if include_raw else self._astream),
-                name=name,
-            ),
+    def whole(self, *, include_raw: bool) -> RunnableLambda[Any, Any]:
+        """The runnable that asks for the whole answer."""
+        return RunnableLambda(
+            self._raw if include_raw else self._answer,
+            self._araw if include_raw else self._aanswer,
+            name=self._name,
         )
+
+    def streamed(self, *, include_raw: bool) -> RunnableGenerator[Any, Any]:
+        """The runnable that gives answers as they grow."""
+        return RunnableGenerator(
+            cast("Any", self._stream_raw if include_raw else self._stream),
+            cast("Any", self._astream_raw if include_raw else self._astream),
+            name=self._name,
+        )
+
+    @property
+    def _name(self) -> str:
+        return f"structured_output({self._schema.name})"
 
     # --- whole ------------------------------------------------------------------------------
 
@@ -255,7 +263,7 @@ class _Structured:
                 message = growing.message()
             except KimiToolChoiceError as error:
                 message = _uncalled(error)
-            yield AddableDict(_closing(self._finish(messages, config, message)))
+            yield AddableDict(_closing(self._finish(messages, config, message), message))
 
     async def _astream_raw(
         self, given: AsyncIterator[Any], config: RunnableConfig
@@ -270,7 +278,7 @@ class _Structured:
             except KimiToolChoiceError as error:
                 message = _uncalled(error)
             result = await self._afinish(messages, config, message)
-            yield AddableDict(_closing(result))
+            yield AddableDict(_closing(result, message))
 
 
 class _Growing:
@@ -297,14 +305,20 @@ class _Growing:
 
 
 class _InvokeOrStream(Runnable[Any, Any]):
-    """One runnable for both: invoking must not go by the stream."""
+    """One runnable for both: invoking must not go by the stream.
 
-    def __init__(
-        self, whole: RunnableLambda[Any, Any], streamed: RunnableGenerator[Any, Any]
-    ) -> None:
-        self._whole = whole
-        self._streamed = streamed
-        self.name = whole.name
+    It can be copied and pickled wherever the schema can; the model's key stays out, as always.
+    """
+
+    def __init__(self, asking: _Structured, *, include_raw: bool) -> None:
+        self._asking = asking
+        self._include_raw = include_raw
+        self._whole = asking.whole(include_raw=include_raw)
+        self._streamed = asking.streamed(include_raw=include_raw)
+        self.name = self._whole.name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self._asking, self._include_raw)
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         return self._whole.invoke(input, config, **kwargs)
@@ -324,6 +338,10 @@ class _InvokeOrStream(Runnable[Any, Any]):
             yield piece
 
 
+def _restored(asking: _Structured, include_raw: bool) -> _InvokeOrStream:
+    return _InvokeOrStream(asking, include_raw=include_raw)
+
+
 def _uncalled(error: KimiToolChoiceError) -> AIMessage:
     """Return the reply without the call that could not be forced: it may answer in words."""
     if error.partial is None:
@@ -337,9 +355,28 @@ def _unwrap(result: dict[str, Any]) -> Any:
     return result["parsed"]
 
 
-def _closing(result: dict[str, Any]) -> dict[str, Any]:
+def _closing(result: dict[str, Any], streamed: AIMessage) -> dict[str, Any]:
     """The last piece of a stream; the raw message has been streamed, unless it was repaired."""
-    return {"parsed": result["parsed"], "parsing_error": result["parsing_error"]}
+    raw: AIMessage = result["raw"]
+    again = {} if raw is streamed else {"raw": _whole_chunk(raw)}
+    return {**again, "parsed": result["parsed"], "parsing_error": result["parsing_error"]}
+
+
+class _SecondReply(AIMessageChunk):
+    """The reply after a repair, whole: in a sum it takes the place of the chunks before it."""
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Serialize as `AIMessageChunk`, which `loads` knows."""
+        return AIMessageChunk.lc_id()
+
+    def __radd__(self, earlier: Any) -> _SecondReply:
+        return self
+
+
+def _whole_chunk(message: AIMessage) -> _SecondReply:
+    fields = {name: getattr(message, name) for name in type(message).model_fields if name != "type"}
+    return _SecondReply(**fields, chunk_position="last")
 
 
 def _counted(first: AIMessage, second: AIMessage) -> AIMessage:

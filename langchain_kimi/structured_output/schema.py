@@ -64,6 +64,10 @@ class AnswerSchema:
             value = value[WRAPPER] if isinstance(value, dict) and set(value) == {WRAPPER} else value
         return self.check(value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle by what the caller passed: validators can do neither."""
+        return read_schema, (self.source,)
+
     @property
     def is_known_to_core(self) -> bool:
         """Whether langchain-core can read the source for its traces.

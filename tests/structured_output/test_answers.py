@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
+import operator
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.callbacks import get_usage_metadata_callback
-from langchain_core.messages import AIMessage
+from langchain_core.load import dumps
+from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_kimi import ChatKimi
 from langchain_kimi.errors import (
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENDPOINTS = ["nvidia", "vllm", "sglang", "moonshot"]
+SECRET = "nvapi-very-secret"
 METHODS = ["json_schema", "function_calling", "json_mode"]
 
 
@@ -52,7 +58,7 @@ def server() -> Iterator[KimiServer]:
 
 
 def model(server: KimiServer, **fields: Any) -> ChatKimi:
-    return ChatKimi(base_url=server.base_url, api_key="k", endpoint=server.dialect, **fields)
+    return ChatKimi(base_url=server.base_url, api_key=SECRET, endpoint=server.dialect, **fields)
 
 
 @pytest.mark.parametrize("thinking", [True, False])
@@ -225,7 +231,8 @@ def test_streamed_models_hold_complete_fields_only(server: KimiServer) -> None:
     assert partial
     assert all(isinstance(piece, Trip) for piece in partial)
     assert all(piece.stops == whole.stops for piece in partial)
-    assert {piece.note for piece in partial} <= {None, "far away"}
+    assert all(piece.model_fields_set == {"stops"} for piece in partial)
+    assert not any(hasattr(piece, "note") for piece in partial)
 
 
 def test_streamed_with_raw_has_reasoning_beside(server: KimiServer) -> None:
@@ -235,6 +242,68 @@ def test_streamed_with_raw_has_reasoning_beside(server: KimiServer) -> None:
     thoughts = "".join(chunk.additional_kwargs.get("reasoning_content", "") for chunk in raw)
     assert thoughts == "Hm."
     assert pieces[-1] == {"parsed": PARIS, "parsing_error": None}
+
+
+@pytest.mark.parametrize("how", ["stream", "astream", "by hand"])
+async def test_a_streamed_repair_has_the_second_reply_and_the_usage_of_both(
+    server: KimiServer, how: str
+) -> None:
+    server.script(
+        turn(think("Hm."), say('{"name": 7}')), turn(think("Oh."), say(json.dumps(PARIS)))
+    )
+    structured = model(server).with_structured_output(Place, include_raw=True)
+    with get_usage_metadata_callback() as counter:
+        if how == "astream":
+            pieces = [piece async for piece in structured.astream("Go.")]
+        else:
+            pieces = list(structured.stream("Go."))
+    last = pieces[-1]
+    assert set(last) == {"raw", "parsed", "parsing_error"}
+    if how == "by hand":
+        first, *rest = [piece["raw"] for piece in pieces if "raw" in piece]
+        raw = functools.reduce(operator.add, rest, first)
+    else:
+        raw = functools.reduce(operator.add, pieces)["raw"]
+    assert raw.text == json.dumps(PARIS)
+    assert raw.additional_kwargs["reasoning_content"] == "Oh."
+    assert isinstance(raw, AIMessageChunk)
+    (spent,) = counter.usage_metadata.values()
+    assert raw.usage_metadata["total_tokens"] == spent["total_tokens"]
+    assert pickle.loads(pickle.dumps(raw)).text == raw.text
+    assert json.loads(dumps(raw))["id"][-1] == "AIMessageChunk", "a class that core can load"
+
+
+def test_a_repair_in_vain_streams_the_second_reply_and_the_error(server: KimiServer) -> None:
+    server.script(say('{"name": 7}'), say('{"name": 8}'))
+    *_, last = model(server).with_structured_output(Place, include_raw=True).stream("Go.")
+    assert last["raw"].text == '{"name": 8}'
+    assert last["parsed"] is None
+    assert last["parsing_error"].partial.text == '{"name": 8}'
+
+
+@pytest.mark.parametrize("include_raw", [True, False])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_can_be_copied_and_pickled(
+    server: KimiServer, kind: str, method: Any, include_raw: bool
+) -> None:
+    schema, answer, wanted = KINDS[kind]
+    name = read_schema(schema).name
+    reply = call(name, **answer) if method == "function_calling" else say(json.dumps(answer))
+    structured = model(server).with_structured_output(
+        schema, method=method, include_raw=include_raw
+    )
+    pickled = pickle.dumps(structured)
+    assert SECRET.encode() not in pickled
+    for twin in (pickle.loads(pickled), copy.deepcopy(structured), copy.copy(structured)):
+        for got in (
+            lambda twin=twin: twin.invoke("Go."),
+            lambda twin=twin: list(twin.stream("Go."))[-1],
+        ):
+            server.script(reply)
+            result = got()
+            assert (result["parsed"] if include_raw else result) == wanted
+    assert len({json.dumps(body) for body in server.requests}) == 2, "invoked and streamed"
 
 
 def test_thinking_bound_before_survives(server: KimiServer) -> None:

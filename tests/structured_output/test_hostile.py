@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +12,15 @@ import pytest
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    computed_field,
+    model_validator,
+)
 
 from langchain_kimi import ChatKimi
 from langchain_kimi.errors import (
@@ -349,6 +358,50 @@ def test_partial_models_hold_what_is_complete_and_nothing_else(
     for piece in partial:
         for name in piece.model_fields_set:
             assert getattr(piece, name) == getattr(whole, name)
+
+
+class Careful(BaseModel):
+    """A model whose own code counts on all of its fields."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    name: str
+    total: int = 7
+    tags: list[str] = Field(default_factory=lambda: ["none"])
+    _seen: list[int] = PrivateAttr(default_factory=list)
+
+    def model_post_init(self, context: Any) -> None:
+        self._seen.append(self.total + len(self.tags))
+
+    @model_validator(mode="after")
+    def _fits(self) -> Careful:
+        if self.total < 0:
+            msg = "the total is below 0"
+            raise ValueError(msg)
+        return self
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def twice(self) -> int:
+        return 2 * self.total
+
+
+def test_a_partial_model_has_no_defaults_and_runs_no_code_of_the_class(
+    server: KimiServer, llm: ChatKimi
+) -> None:
+    server.script(say_json({"name": " Ada ", "total": 3, "tags": ["x"]}))
+
+    *partial, whole = llm.with_structured_output(Careful).stream("Go.")
+
+    assert whole == Careful(name="Ada", total=3, tags=["x"])
+    assert [piece.model_fields_set for piece in partial] == [{"name"}, {"name", "total"}]
+    first = partial[0]
+    assert first.name == "Ada"
+    assert first.model_dump(exclude={"twice"}) == {"name": "Ada"}
+    assert copy.deepcopy(first) == first
+    assert pickle.loads(pickle.dumps(first)) == first
+    for name in ("total", "tags", "twice", "_seen"):
+        with pytest.raises(AttributeError):
+            getattr(first, name)
 
 
 def test_partial_lists_hold_complete_items(server: KimiServer, llm: ChatKimi) -> None:
