@@ -39,19 +39,32 @@ class App:
         self._settings = settings
         self._recorder = recorder
         uploads = Uploads()
+        files = FileRoutes(dialect, director, uploads)
+        self._signed: list[Route] = files.signed()
         self._routes: list[Route] = [
             *ChatRoutes(dialect, settings, director, uploads, self.closing).table(),
             *CatalogRoutes(dialect, settings, director).table(),
-            *FileRoutes(dialect, director, uploads).table(),
+            *files.table(),
             ("*", "/{path:.*}", _unknown),
         ]
 
     def application(self) -> web.Application:
         """Make the aiohttp application."""
         app = web.Application(client_max_size=MAX_BODY)
-        for method, path, answer in self._routes:
+        for method, path, answer in self._signed:
             app.router.add_route(method, path, self._handler(answer))
+        for method, path, answer in self._routes:
+            app.router.add_route(method, path, self._handler(self._authorized(answer)))
         return app
+
+    def _authorized(self, answer: Answer) -> Answer:
+        """Ask for the key first; a signed address stands without it."""
+
+        async def authorized(http: web.Request, exchange: Exchange) -> web.StreamResponse:
+            self._authorize(http)
+            return await answer(http, exchange)
+
+        return authorized
 
     def _handler(self, answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(http: web.Request) -> web.StreamResponse:
@@ -75,7 +88,6 @@ class App:
         self, answer: Answer, http: web.Request, exchange: Exchange
     ) -> web.StreamResponse:
         try:
-            self._authorize(http)
             response = await answer(http, exchange)
         except Refusal as refusal:
             response = error_response(self._dialect, refusal)

@@ -37,9 +37,14 @@ class FileRoutes:
         if self._dialect.name == "nvidia":
             return [
                 ("POST", "/v2/nvcf/assets", self.announce),
-                ("PUT", "/v2/nvcf/assets/{id}/content", self.fill),
                 ("DELETE", "/v2/nvcf/assets/{id}", self.delete),
             ]
+        return []
+
+    def signed(self) -> list[Route]:
+        """List the routes that take no key: their address is signed."""
+        if self._dialect.name == "nvidia":
+            return [("PUT", "/v2/nvcf/assets/{id}/content", self.fill)]
         return []
 
     async def upload(self, http: web.Request, _exchange: Exchange) -> web.StreamResponse:
@@ -76,7 +81,11 @@ class FileRoutes:
         wanted = exchange.body if isinstance(exchange.body, dict) else {}
         if not wanted.get("contentType"):
             raise Refusal(400, "contentType is required")
-        upload = Upload(self._new_id(), "asset", "asset", self._director.now(), None)
+        signed = {
+            "Content-Type": str(wanted["contentType"]),
+            "x-amz-meta-nvcf-asset-description": str(wanted.get("description", "")),
+        }
+        upload = Upload(self._new_id(), "asset", "asset", self._director.now(), None, signed)
         self._uploads.put(upload)
         url = http.url.with_path(f"/v2/nvcf/assets/{upload.id}/content")
         answer = {
@@ -88,8 +97,18 @@ class FileRoutes:
         return web.json_response(answer)
 
     async def fill(self, http: web.Request, _exchange: Exchange) -> web.StreamResponse:
-        """Take the bytes of an asset."""
-        self._find(http).data = await http.read()
+        """Take the bytes of an asset, as a store with signed addresses does.
+
+        A key beside the signature is a second way to authorize, which such a store refuses; and
+        the headers that were signed have to come as they were announced.
+        """
+        upload = self._find(http)
+        if "Authorization" in http.headers:
+            raise Refusal(400, "Only one auth mechanism allowed: the address is signed")
+        wrong = [name for name, value in upload.signed.items() if http.headers.get(name) != value]
+        if wrong:
+            raise Refusal(403, f"SignatureDoesNotMatch: {', '.join(wrong)}")
+        upload.data = await http.read()
         return web.Response()
 
     def _find(self, http: web.Request) -> Upload:

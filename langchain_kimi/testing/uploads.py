@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -15,6 +15,8 @@ class Upload:
     purpose: str
     created: int
     data: bytes | None
+    signed: dict[str, str] = field(default_factory=dict)
+    """The headers with which its bytes have to come."""
 
 
 class Uploads:

@@ -12,6 +12,8 @@ FORM = (
     b'Content-Disposition: form-data; name="file"; filename="a.png"\r\n'
     b"Content-Type: image/png\r\n\r\n" + png(64, 64) + b"\r\n--b--\r\n"
 )
+ANNOUNCED = {"contentType": "image/png", "description": "a chart"}
+SIGNED = {"Content-Type": "image/png", "x-amz-meta-nvcf-asset-description": "a chart"}
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
 
 
@@ -60,12 +62,12 @@ def test_public_urls_are_refused_by_moonshot(kimi_server):
 
 @pytest.mark.kimi(dialect="nvidia")
 def test_an_asset_counts_once_its_bytes_are_there(kimi_server):
-    asset = request(kimi_server, "/v2/nvcf/assets", {"contentType": "image/png"}).json
+    asset = request(kimi_server, "/v2/nvcf/assets", ANNOUNCED).json
     message = picture_message(f"data:image/png;asset_id,{asset['assetId']}")
 
     announced = chat(kimi_server, messages=[message])
     path = asset["uploadUrl"].removeprefix(kimi_server.base_url.removesuffix("/v1"))
-    request(kimi_server, path, png(64, 64), method="PUT", **{"Content-Type": "image/png"})
+    request(kimi_server, path, png(64, 64), method="PUT", **SIGNED)
 
     assert announced.status == 400
     assert "not found" in announced.error
@@ -75,3 +77,25 @@ def test_an_asset_counts_once_its_bytes_are_there(kimi_server):
 @pytest.mark.kimi(dialect="nvidia")
 def test_inline_pictures_need_no_asset(kimi_server):
     assert chat(kimi_server, messages=[picture_message(data_url(png(64, 64)))]).status == 200
+
+
+@pytest.mark.kimi(dialect="nvidia", api_key="nvapi-k")
+def test_the_signed_address_takes_no_key(kimi_server):
+    key = {"Authorization": "Bearer nvapi-k"}
+    assert request(kimi_server, "/v2/nvcf/assets", ANNOUNCED).status == 401
+    asset = request(kimi_server, "/v2/nvcf/assets", ANNOUNCED, **key).json
+    path = asset["uploadUrl"].removeprefix(kimi_server.base_url.removesuffix("/v1"))
+
+    def put(**headers):
+        return request(kimi_server, path, png(64, 64), method="PUT", **headers)
+
+    assert put(**SIGNED, **key).status == 400
+    assert put(**{**SIGNED, "Content-Type": "image/jpeg"}).status == 403
+    assert put(**{"Content-Type": "image/png"}).status == 403
+    assert put(**SIGNED).status == 200
+
+
+@pytest.mark.kimi(dialect="nvidia", api_key="nvapi-k")
+def test_everything_else_takes_the_key(kimi_server):
+    for path in ("/v1/models", "/v1/chat/completions", "/v2/nvcf/assets", "/nowhere"):
+        assert request(kimi_server, path).status == 401
