@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import pickle
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -327,25 +328,204 @@ def test_errors_survive_copies(cls: type[errors.KimiError], duplicate: Any) -> N
         assert (str(twin), vars(twin)) == (str(error), vars(error))
 
 
+def test_errors_are_pickled_under_their_public_name() -> None:
+    for cls in (errors.KimiError, *errors.KimiError.__subclasses__()):
+        assert cls.__module__ == "langchain_kimi.errors"
+
+
+SECRET = "nvapi-very/secret+key-0123456789"
+WORDS = [
+    SECRET,
+    SECRET.replace("/", "\\/"),
+    f"Bearer {SECRET}",
+    "unsupported parameter: ",
+    "maximum context length",
+    "Function ",
+    "extra_forbidden",
+    "\x1b[2J",
+    "9" * 5000,
+]
+TEXTS = st.text(max_size=8) | st.sampled_from(WORDS)
+NAMES = ["error", "detail", "message", "type", "code", "status", "loc", "param", "requestId", "msg"]
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                ["error", "detail", "message", "type", "code", "status", "loc", "param"]
-            ),
-            inner,
-            max_size=4,
-        )
+        | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)
+        | inner.map(lambda value: {"detail": [value]})
     ),
     max_leaves=8,
 )
+HEADERS = st.dictionaries(
+    st.sampled_from(["Retry-After", "X-Request-Id", "Location", "WWW-Authenticate"]), TEXTS
+)
 
 
-@given(status=st.integers(100, 999), body=JSON)
-def test_any_body_gives_an_error_that_tells_the_status(status: int, body: Any) -> None:
-    error = from_response(status, {}, json.dumps(body), "vllm")
+def said(error: errors.KimiError) -> str:
+    return f"{error!s} {error!r} {error.args} {vars(error)}"
+
+
+@given(status=st.integers(-1, 10**6), headers=HEADERS, body=JSON.map(json.dumps) | TEXTS)
+def test_any_reply_becomes_an_error_of_bounded_text(
+    status: int, headers: dict[str, str], body: str
+) -> None:
+    error = from_response(status, headers, body, "vllm", secrets=[SECRET])
+    assert isinstance(error, errors.KimiError)
     assert error.status == status
     assert str(status) in str(error)
-    assert isinstance(from_event({"error": body}, "vllm"), errors.KimiError)
+    assert SECRET not in said(error)
+    assert "very/secret" not in said(error).replace("\\", "")
+    assert "\x1b" not in str(error)
+    assert len(str(error)) < 4000
+    assert len(error.body or "") <= errors.BODY_LIMIT
+    assert len(error.request_id or "") <= 200
+    assert error.retry_after is None or error.retry_after >= 0
+
+
+@given(event=st.dictionaries(st.sampled_from(NAMES), JSON), request_id=st.none() | TEXTS)
+def test_any_event_becomes_an_error_of_bounded_text(
+    event: dict[str, Any], request_id: str | None
+) -> None:
+    error = from_event(event, "vllm", request_id=request_id, secrets=[SECRET])
+    assert isinstance(error, errors.KimiError)
+    assert error.status is None or 400 <= error.status < 600
+    assert SECRET not in said(error)
+    assert "\x1b" not in str(error)
+    assert len(str(error)) < 4000
+    assert len(error.body or "") <= errors.BODY_LIMIT
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        [{"loc": None, "msg": "is wrong"}],
+        [{"loc": 5, "msg": "is wrong"}],
+        [{"loc": {"a": 1}, "msg": "is wrong", "type": "extra_forbidden"}],
+        [{"loc": [], "msg": "is wrong", "type": ["extra_forbidden"]}],
+        [{"loc": ["body", None], "msg": "is wrong"}],
+        ["is wrong"],
+    ],
+)
+def test_odd_validation_errors_are_read(detail: list[Any]) -> None:
+    error = from_response(422, {}, json.dumps({"detail": detail}), "vllm")
+    assert type(error) is errors.KimiBadRequestError
+    assert "is wrong" in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        openai("sorry", code="9" * 5000),
+        openai("sorry", code="٤٠٤"),
+        openai("sorry", code=[1], type={"a": 1}, param=3),
+        {"message": ["what"], "detail": "sorry"},
+        {"error": [1], "msg": "sorry"},
+    ],
+)
+def test_fields_of_odd_types_are_passed_over(body: Any) -> None:
+    error = from_response(400, {}, json.dumps(body), "vllm")
+    assert type(error) is errors.KimiBadRequestError
+    assert "sorry" in str(error)
+
+
+def test_a_body_nested_without_end_is_told_as_it_is() -> None:
+    deep = '{"detail":' * 900 + "1" + "}" * 900
+    assert '{"detail":{"detail"' in str(from_response(400, {}, deep, "vllm"))
+
+
+HOSTILE = [
+    "unknown parameter" + " " * 500_000 + ".",
+    "unknown parameter\n" * 30_000,
+    "prompt is too long " * 30_000,
+    "Function " * 60_000,
+    "invalid x: only " * 30_000,
+    "invalid " + "x" * 500_000,
+    "account " * 60_000,
+    "exceed" * 80_000,
+    "Bearer " * 80_000,
+    "Bearer" + " " * 500_000,
+    "sk-" * 170_000,
+]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_of_a_server_holds_up_the_caller(text: str) -> None:
+    """Each of these once took minutes: the time grew with the square of the length."""
+    for status in (400, 403, 404, 429, 500):
+        body = json.dumps(openai(text, text[:50_000], code=status, param=text))
+        assert from_response(status, {"Retry-After": text}, body, "vllm").status == status
+        assert from_event(openai(text, code=status), "vllm").status == status
+
+
+@pytest.mark.parametrize("where", ["text", "type"])
+def test_what_stands_far_behind_is_not_read(where: str) -> None:
+    for gap, kind in ((10, errors.KimiContextOverflowError), (5000, errors.KimiBadRequestError)):
+        words = "x" * gap + " maximum context"
+        body = openai(words) if where == "text" else openai("no", words)
+        assert type(from_response(400, {}, json.dumps(body), "vllm")) is kind
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1e999",
+        "9" * 5000,
+        "Mon, 99999999999999999999 Jan 2024 00:00:00 GMT",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Fri, 31 Dec 9999 23:59:59 -9999",
+        "Mon, 01 Jan 2024 00:00:00 +99999999999999999999",
+    ],
+)
+def test_an_absurd_retry_after_asks_for_nothing(value: str) -> None:
+    assert parse_retry_after(value) is None
+    assert from_response(429, {"Retry-After": value}, "", "vllm").retry_after is None
+
+
+@given(st.text())
+def test_any_retry_after_is_read(value: str) -> None:
+    seconds = parse_retry_after(value)
+    assert seconds is None or 0 <= seconds < math.inf
+
+
+@pytest.mark.parametrize("source", ["header", "body", "event"])
+def test_request_ids_are_cleaned(source: str) -> None:
+    given_id = f"id\r\n\x1b[31m {SECRET} " + "x" * 5000
+    body = {"requestId": given_id, "error": {"message": "no"}}
+    if source == "event":
+        error = from_event(body, "vllm", secrets=[SECRET])
+    else:
+        headers = {"X-Request-Id": given_id} if source == "header" else {}
+        error = from_response(500, headers, json.dumps(body), "vllm", secrets=[SECRET])
+    assert error.request_id is not None
+    assert error.request_id.startswith("id[31m ********** xxx")
+    assert len(error.request_id) == 200
+
+
+def test_a_key_split_by_control_characters_is_not_put_together() -> None:
+    split = SECRET[:9] + "\x00" + SECRET[9:]
+    error = from_response(400, {"x-request-id": split}, split, "vllm", secrets=[SECRET])
+    assert SECRET not in f"{error} {error.request_id}"
+
+
+def test_parameter_names_are_cleaned() -> None:
+    names = [f"a\x1b[2J{SECRET}", "b" * 5000, *(f"p{number}" for number in range(500))]
+    detail = [{"type": "extra_forbidden", "loc": ["body", name], "msg": "no"} for name in names]
+    lists = {"detail": detail}
+    alone = openai("no", "unsupported", param=f"\x1b{SECRET}" + "c" * 5000)
+    for body in (lists, alone):
+        error = from_response(400, {}, json.dumps(body), "vllm", secrets=[SECRET])
+        assert isinstance(error, errors.KimiUnsupportedParameterError)
+        assert 1 <= len(error.parameters) <= 20
+        for name in error.parameters:
+            assert 0 < len(name) <= 200
+            assert name.isprintable()
+            assert SECRET not in name
+
+
+def test_a_long_key_is_not_shown_where_the_text_is_cut() -> None:
+    key = "".join(f"{number:04x}" for number in range(500))
+    for shift in range(0, 2000, 97):
+        text = "x" * shift + f"{key} " * 40
+        error = from_response(400, {}, text, "vllm", secrets=[key])
+        assert "0001000200030004" not in f"{error} {error.body}"
