@@ -6,9 +6,11 @@ import asyncio
 import atexit
 import contextlib
 import socket
+import threading
 import weakref
 from collections.abc import AsyncGenerator
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -32,19 +34,23 @@ class AsyncPools:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
+        self._pools: dict[asyncio.AbstractEventLoop, Pool] = {}
         weakref.finalize(self, _close_all, self._pools).atexit = False
 
-    async def get(self) -> _Pool:
+    async def get(self) -> Pool:
         """Return the pool of the running loop."""
-        loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
+        pool = self._pools.get(asyncio.get_running_loop())
         if pool is None or pool.session.closed:
-            for other in list(self._pools):
-                if other.is_closed():
-                    self._pools.pop(other).close()
-            pool = self._pools[loop] = _Pool(loop, self._server)
-            await pool.open(self._pools)
+            pool = await self._open()
+        return pool
+
+    async def _open(self) -> Pool:
+        for other in list(self._pools):
+            if other.is_closed():
+                self._pools.pop(other).close()
+        loop = asyncio.get_running_loop()
+        pool = self._pools[loop] = Pool(loop, self._server)
+        await pool.open(self._pools)
         return pool
 
     def close(self) -> None:
@@ -59,11 +65,17 @@ class AsyncPools:
         self.close()
 
 
-class _Pool:
-    """The session of one event loop."""
+class Pool:
+    """The session of one event loop.
+
+    Attributes:
+        session: The aiohttp session.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Server) -> None:
         self._loop = loop
+        self._thread = threading.get_ident()
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._proxies: dict[str, str | None] = {}
         self._life: AsyncGenerator[None, None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -72,14 +84,14 @@ class _Pool:
             connector=aiohttp.TCPConnector(
                 limit=0,
                 ssl=ssl_context(server.verify_ssl) if secure else True,
-                socket_factory=_open_socket,
+                socket_factory=partial(_open_socket, self._sockets),
                 keepalive_timeout=KEEP_SECONDS,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=finite(server.timeout.connect)),
         )
 
-    async def open(self, siblings: dict[asyncio.AbstractEventLoop, _Pool]) -> None:
+    async def open(self, siblings: dict[asyncio.AbstractEventLoop, Pool]) -> None:
         """Tie the session to the end of its loop."""
         _remember_until_exit(self)
         self._life = _live(self._loop, self.session, siblings)
@@ -93,28 +105,49 @@ class _Pool:
         return self._proxies[origin]
 
     def close(self) -> None:
-        """Close the session from anywhere."""
+        """Close the session from anywhere, now unless its loop runs or is another thread's."""
         if self.session.closed:
+            return
+        if self._rests_here():
+            self._loop.run_until_complete(self.session.close())
             return
         try:
             self._loop.call_soon_threadsafe(self._close_in_loop)
-        except RuntimeError:  # the loop is closed: its session closes without waiting
-            with contextlib.suppress(StopIteration):
-                self.session.close().send(None)
+        except RuntimeError:  # the loop is closed
+            self._close_without_loop()
 
     def close_at_exit(self) -> None:
         """Close the session when the interpreter ends and its loop was never closed."""
         if not self._loop.is_running() and not self._loop.is_closed():
             self._loop.run_until_complete(self.session.close())
 
+    def _rests_here(self) -> bool:
+        """Whether the loop was stopped in this thread, and nothing but this thread may start it."""
+        if self._loop.is_closed() or self._loop.is_running():
+            return False
+        if self._thread != threading.get_ident():
+            return False
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return True
+        return False
+
+    def _close_without_loop(self) -> None:
+        """Close session and sockets, which nothing else would close before they are collected."""
+        with contextlib.suppress(StopIteration):
+            self.session.close().send(None)
+        for opened in list(self._sockets):
+            opened.close()
+
     def _close_in_loop(self) -> None:
         self._closing = self._loop.create_task(self.session.close())
 
 
-_living: weakref.WeakSet[_Pool] = weakref.WeakSet()
+_living: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
-def _remember_until_exit(pool: _Pool) -> None:
+def _remember_until_exit(pool: Pool) -> None:
     if not _living:
         atexit.unregister(_close_at_exit)
         atexit.register(_close_at_exit)
@@ -126,7 +159,7 @@ def _close_at_exit() -> None:
         pool.close_at_exit()
 
 
-def _close_all(pools: dict[asyncio.AbstractEventLoop, _Pool]) -> None:
+def _close_all(pools: dict[asyncio.AbstractEventLoop, Pool]) -> None:
     while pools:
         pools.popitem()[1].close()
 
@@ -134,20 +167,23 @@ def _close_all(pools: dict[asyncio.AbstractEventLoop, _Pool]) -> None:
 async def _live(
     loop: asyncio.AbstractEventLoop,
     session: aiohttp.ClientSession,
-    siblings: dict[asyncio.AbstractEventLoop, _Pool],
+    siblings: dict[asyncio.AbstractEventLoop, Pool],
 ) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
         await session.close()
-        siblings.pop(loop, None)
+        current = siblings.get(loop)
+        if current is not None and current.session is session:
+            del siblings[loop]
 
 
-def _open_socket(address: tuple[Any, ...]) -> socket.socket:
-    """Open a socket for aiohttp, and note that the running request needed one."""
+def _open_socket(kept: weakref.WeakSet[socket.socket], address: tuple[Any, ...]) -> socket.socket:
+    """Open a socket for aiohttp, and note it, and that the running request needed one."""
     family, kind, protocol = address[:3]
     OPENED.get([]).append(True)
     opened = socket.socket(family=family, type=kind, proto=protocol)
     for option in socket_options():
         opened.setsockopt(*option)
+    kept.add(opened)
     return opened
