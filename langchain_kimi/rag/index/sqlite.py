@@ -1,4 +1,4 @@
-"""The embedded engine: SQLite with FTS5, and exact vector search with numpy beside it."""
+"""The embedded engine: one SQLite file, with full text and vectors searched in numpy."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from langchain_kimi.rag.errors import IndexMismatchError
-from langchain_kimi.rag.geometry import Box
+from langchain_kimi.rag.index import conditions, postings, rows
 from langchain_kimi.rag.index.records import DocumentRecord, Filter, Hit, IndexStats, Level, Unit
-from langchain_kimi.rag.index.schema import LEVELS, VERSION, statements
+from langchain_kimi.rag.index.schema import TABLES, VERSION
 from langchain_kimi.rag.index.store import Vector
 from langchain_kimi.rag.index.vectors import VectorTable
 
 _BUSY_SECONDS = 60.0
-_UNIT = "u.id, u.document_id, u.level, u.kind, u.page, u.text, u.extra"
-_EXTRA = ("label", "caption", "headings", "box", "page_size", "start", "end", "origin")
+_CACHE_KIB = 65_536
 
 
 class SqliteStore:
@@ -55,16 +54,18 @@ class SqliteStore:
     ) -> None:
         """Put a document in place of its old entries, in one transaction."""
         with self._write() as db:
-            _remove(db, namespace, [document.id])
-            _insert_document(db, namespace, document)
-            for index, unit in enumerate(units):
-                vector = vectors[index] if vectors else None
-                _insert_unit(db, namespace, unit, vector)
+            numbers = self._replace(db, namespace, document, units)
+            if vectors is not None:
+                pairs = zip(numbers, vectors, strict=True)
+                db.executemany(
+                    "INSERT INTO vectors VALUES (?, ?)",
+                    [(number, _blob(vector)) for number, vector in pairs if vector is not None],
+                )
 
     def delete(self, namespace: str, document_ids: Sequence[str]) -> int:
         """Remove documents in one transaction."""
         with self._write() as db:
-            return _remove(db, namespace, document_ids)
+            return sum(self._remove(db, namespace, document_id) for document_id in document_ids)
 
     def search(
         self,
@@ -82,65 +83,70 @@ class SqliteStore:
             msg = "search takes one of text, refs and dense: make one call for each and fuse them"
             raise ValueError(msg)
         if dense is not None:
-            return self._search_dense(namespace, level, dense, where, k)
-        words = list(dict.fromkeys(text or refs))
-        if not words:
-            return []
-        columns = "{head body}" if text else "{refs}"
-        match = f"{columns} : ({' OR '.join(_quoted(word) for word in words)})"
-        condition, values = _condition(namespace, level, where)
-        table = f"{level}_text"
-        # The inner query sorts numbers only; texts are read for the best k alone.
-        rows = self._db().execute(
-            f"SELECT {_UNIT}, t.head, t.body, t.refs, best.score FROM ("
-            f" SELECT u.number AS number, -bm25({table}) AS score"
-            f" FROM {table} JOIN units u ON u.number = {table}.rowid"
-            f" WHERE {table} MATCH ? AND {condition} ORDER BY score DESC, u.number LIMIT ?"
-            f") best JOIN units u ON u.number = best.number JOIN {table} t ON t.rowid = best.number"
-            " ORDER BY best.score DESC, best.number",
-            [match, *values, k],
-        )
-        return [Hit(unit=_unit(row), score=row[-1]) for row in rows]
+            found = self._nearest(namespace, level, dense, where, k)
+        else:
+            field = postings.field_of(level, refs=bool(refs))
+            words = list(dict.fromkeys(text or refs))
+            found = self._ranked(namespace, level, field, words, where, k) if words else []
+        units = rows.read_units(self._db(), [number for number, _ in found])
+        return [Hit(unit=units[number], score=score) for number, score in found if number in units]
 
-    def _search_dense(
-        self, namespace: str, level: Level, dense: Vector, where: Filter | None, k: int
-    ) -> list[Hit]:
-        db = self._db()
-        condition, values = _condition(namespace, level, where)
-        allowed = db.execute(
-            f"SELECT u.number FROM units u JOIN vectors v ON v.number = u.number WHERE {condition}",
-            values,
+    def _ranked(
+        self,
+        namespace: str,
+        level: Level,
+        field: postings.Field,
+        words: Sequence[str],
+        where: Filter | None,
+        k: int,
+    ) -> list[tuple[int, float]]:
+        documents = self._document_numbers(namespace, where)
+        allowed = None
+        if conditions.concerns_units(where):
+            allowed = self._unit_numbers(namespace, level, where)
+        return postings.rank(
+            self._db(), namespace, field, words, documents=documents, allowed=allowed, k=k
         )
-        numbers = np.fromiter((row[0] for row in allowed), dtype=np.int64)
-        found = self._vectors.search(db, np.asarray(dense, dtype=np.float32), numbers, k)
-        hits = []
-        for number, score in found:
-            row = db.execute(
-                f"SELECT {_UNIT}, t.head, t.body, t.refs FROM units u"
-                f" JOIN {level}_text t ON t.rowid = u.number WHERE u.number = ?",
-                [number],
-            ).fetchone()
-            if row is not None:
-                hits.append(Hit(unit=_unit(row), score=score))
-        return hits
+
+    def _nearest(
+        self, namespace: str, level: Level, dense: Vector, where: Filter | None, k: int
+    ) -> list[tuple[int, float]]:
+        allowed = None
+        if where is not None and where != Filter():
+            allowed = self._unit_numbers(namespace, level, where)
+        query = np.asarray(dense, dtype=np.float32)
+        return self._vectors.search(self._db(), query, namespace, level, allowed, k)
+
+    def _document_numbers(self, namespace: str, where: Filter | None) -> frozenset[int] | None:
+        wanted = conditions.document_condition(namespace, where)
+        if wanted is None:
+            return None
+        found = self._db().execute(f"SELECT d.number FROM documents d WHERE {wanted[0]}", wanted[1])
+        return frozenset(row[0] for row in found)
+
+    def _unit_numbers(
+        self, namespace: str, level: Level, where: Filter | None
+    ) -> NDArray[np.int64]:
+        wanted, values = conditions.condition(namespace, level, where)
+        found = self._db().execute(f"SELECT u.number FROM units u WHERE {wanted}", values)
+        return np.fromiter((row[0] for row in found), dtype=np.int64)
 
     def units(self, namespace: str, *, level: Level, where: Filter | None = None) -> list[Unit]:
         """Return all units of a level that meet a filter."""
-        condition, values = _condition(namespace, level, where)
-        rows = self._db().execute(
-            f"SELECT {_UNIT}, t.head, t.body, t.refs FROM units u"
-            f" JOIN {level}_text t ON t.rowid = u.number"
-            f" WHERE {condition} ORDER BY u.document_id, u.page, u.number",
+        wanted, values = conditions.condition(namespace, level, where)
+        found = self._db().execute(
+            f"SELECT {rows.UNIT} FROM units u WHERE {wanted}"
+            " ORDER BY u.document_id, u.page, u.number",
             values,
         )
-        return [_unit(row) for row in rows]
+        return [rows.unit_of(row) for row in found]
 
     def documents(self, namespace: str) -> list[DocumentRecord]:
         """Return the documents of a namespace, by path."""
-        rows = self._db().execute(
+        found = self._db().execute(
             "SELECT record FROM documents WHERE namespace = ? ORDER BY path", [namespace]
         )
-        return [_document(row[0]) for row in rows]
+        return [rows.document_of(row[0]) for row in found]
 
     def stats(self, namespace: str) -> IndexStats:
         """Count what a namespace holds."""
@@ -148,8 +154,9 @@ class SqliteStore:
             self._db()
             .execute(
                 "SELECT (SELECT count(*) FROM documents WHERE namespace = ?), count(*),"
-                " coalesce(sum(level = 'page'), 0), count(v.number)"
-                " FROM units u LEFT JOIN vectors v ON v.number = u.number WHERE namespace = ?",
+                " coalesce(sum(u.level = 'page'), 0), count(v.number) + count(e.number)"
+                " FROM units u LEFT JOIN vectors v ON v.number = u.number"
+                " LEFT JOIN engine_keys e ON e.number = u.number WHERE u.namespace = ?",
                 [namespace, namespace],
             )
             .fetchone()
@@ -195,9 +202,10 @@ class SqliteStore:
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
         if known is None:
-            connection.executescript(f"BEGIN IMMEDIATE; {statements()} COMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE; {TABLES} COMMIT;")
             connection.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", [VERSION])
         stored = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
         if stored is not None and stored[0] != VERSION:
@@ -224,156 +232,38 @@ class SqliteStore:
             raise
         db.execute("COMMIT")
 
+    def _replace(
+        self,
+        db: sqlite3.Connection,
+        namespace: str,
+        document: DocumentRecord,
+        units: Sequence[Unit],
+    ) -> range:
+        """Put a document in place of its old entries; return the numbers of its units."""
+        self._remove(db, namespace, document.id)
+        document_number = rows.insert_document(db, namespace, document)
+        numbers = rows.insert_units(db, namespace, units)
+        postings.add_postings(db, namespace, document_number, numbers, units)
+        return numbers
 
-def _quoted(word: str) -> str:
-    return '"' + word.replace('"', '""') + '"'
-
-
-def _condition(namespace: str, level: Level, where: Filter | None) -> tuple[str, list[Any]]:
-    """Return the SQL of a filter; the namespace is always part of it."""
-    if level not in LEVELS:
-        msg = f"unknown level {level!r}: use one of {', '.join(LEVELS)}"
-        raise ValueError(msg)
-    parts, values = ["u.namespace = ?", "u.level = ?"], [namespace, level]
-    if where is None:
-        return " AND ".join(parts), values
-    result: list[Any] = list(values)
-    if where.documents:
-        parts.append(f"u.document_id IN ({_marks(where.documents)})")
-        result += where.documents
-    if where.ids:
-        parts.append(f"u.id IN ({_marks(where.ids)})")
-        result += where.ids
-    if where.kinds:
-        parts.append(f"u.kind IN ({_marks(where.kinds)})")
-        result += where.kinds
-    if where.pages:
-        parts.append("u.page BETWEEN ? AND ?")
-        result += where.pages
-    document, document_values = _document_condition(where)
-    if document:
-        parts.append(
-            "u.document_id IN (SELECT d.id FROM documents d WHERE d.namespace = ?"
-            f" AND {' AND '.join(document)})"
-        )
-        result += [namespace, *document_values]
-    return " AND ".join(parts), result
-
-
-def _document_condition(where: Filter) -> tuple[list[str], list[Any]]:
-    parts: list[str] = []
-    values: list[Any] = []
-    if where.paths:
-        parts.append("(" + " OR ".join(["d.path GLOB ?"] * len(where.paths)) + ")")
-        values += where.paths
-    if where.media_types:
-        parts.append(f"d.media_type IN ({_marks(where.media_types)})")
-        values += where.media_types
-    if where.after:
-        parts.append("d.date >= ?")
-        values.append(where.after)
-    if where.before:
-        parts.append("d.date <> '' AND d.date < ?")
-        values.append(where.before)
-    if where.tags:
-        parts.append(
-            "d.id IN (SELECT g.document_id FROM tags g WHERE g.namespace = d.namespace"
-            f" AND g.tag IN ({_marks(where.tags)}))"
-        )
-        values += where.tags
-    return parts, values
-
-
-def _marks(values: Sequence[str]) -> str:
-    return ", ".join("?" * len(values))
-
-
-def _remove(db: sqlite3.Connection, namespace: str, document_ids: Sequence[str]) -> int:
-    removed = 0
-    for document_id in document_ids:
+    def _remove(self, db: sqlite3.Connection, namespace: str, document_id: str) -> int:
+        """Remove a document with all that belongs to it; return how many there were."""
         key = (namespace, document_id)
-        chosen = "SELECT number FROM units WHERE namespace = ? AND document_id = ?"
-        for level in LEVELS:
-            db.execute(
-                f"DELETE FROM {level}_text WHERE rowid IN ({chosen} AND level = ?)", (*key, level)
-            )
-        db.execute(f"DELETE FROM vectors WHERE number IN ({chosen})", key)
+        row = db.execute(
+            "SELECT number FROM documents WHERE namespace = ? AND id = ?", key
+        ).fetchone()
+        if row is None:
+            return 0
+        chosen = "FROM units u WHERE u.namespace = ? AND u.document_id = ?"
+        units = [rows.unit_of(unit) for unit in db.execute(f"SELECT {rows.UNIT} {chosen}", key)]
+        postings.remove_postings(db, namespace, row[0], units)
+        for table in ("vectors", "engine_keys"):
+            db.execute(f"DELETE FROM {table} WHERE number IN (SELECT u.number {chosen})", key)
         db.execute("DELETE FROM units WHERE namespace = ? AND document_id = ?", key)
         db.execute("DELETE FROM tags WHERE namespace = ? AND document_id = ?", key)
-        cursor = db.execute("DELETE FROM documents WHERE namespace = ? AND id = ?", key)
-        removed += cursor.rowcount
-    return removed
+        db.execute("DELETE FROM documents WHERE number = ?", row)
+        return 1
 
 
-def _insert_document(db: sqlite3.Connection, namespace: str, document: DocumentRecord) -> None:
-    db.execute(
-        "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            namespace,
-            document.id,
-            document.path,
-            document.media_type,
-            document.date,
-            json.dumps(asdict(document)),
-        ),
-    )
-    db.executemany(
-        "INSERT OR IGNORE INTO tags VALUES (?, ?, ?)",
-        [(namespace, document.id, tag) for tag in document.tags],
-    )
-
-
-def _insert_unit(db: sqlite3.Connection, namespace: str, unit: Unit, vector: Vector | None) -> None:
-    extra = {name: getattr(unit, name) for name in _EXTRA}
-    cursor = db.execute(
-        "INSERT INTO units (namespace, document_id, id, level, kind, page, text, extra)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            namespace,
-            unit.document_id,
-            unit.id,
-            unit.level,
-            unit.kind,
-            unit.page,
-            unit.text,
-            json.dumps({name: value for name, value in extra.items() if value}),
-        ),
-    )
-    db.execute(
-        f"INSERT INTO {unit.level}_text (rowid, head, body, refs) VALUES (?, ?, ?, ?)",
-        (cursor.lastrowid, unit.head, unit.body, unit.refs),
-    )
-    if vector is not None:
-        blob = np.asarray(vector, dtype=np.float32).tobytes()
-        db.execute("INSERT INTO vectors VALUES (?, ?)", (cursor.lastrowid, blob))
-
-
-def _unit(row: Sequence[Any]) -> Unit:
-    extra = json.loads(row[6])
-    box, size = extra.get("box"), extra.get("page_size")
-    return Unit(
-        id=row[0],
-        document_id=row[1],
-        level=row[2],
-        kind=row[3],
-        page=row[4],
-        text=row[5],
-        head=row[7],
-        body=row[8],
-        refs=row[9],
-        label=extra.get("label", ""),
-        caption=extra.get("caption", ""),
-        headings=tuple(extra.get("headings", ())),
-        box=Box(*box) if box else None,
-        page_size=(size[0], size[1]) if size else None,
-        start=extra.get("start", 0.0 if "end" in extra else None),
-        end=extra.get("end"),
-        origin=extra.get("origin", "layer"),
-    )
-
-
-def _document(text: str) -> DocumentRecord:
-    record = json.loads(text)
-    record["tags"] = tuple(record["tags"])
-    record["notes"] = tuple(record["notes"])
-    return DocumentRecord(**record)
+def _blob(vector: Vector) -> bytes:
+    return np.asarray(vector, dtype=np.float32).tobytes()

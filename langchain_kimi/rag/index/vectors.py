@@ -4,58 +4,83 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from langchain_kimi.rag.index.records import Level
+
 Floats = NDArray[np.float32]
+Numbers = NDArray[np.int64]
+_NOTHING: tuple[Numbers, Floats] = (np.empty(0, dtype=np.int64), np.empty((0, 0), dtype=np.float32))
 
 
 class VectorTable:
-    """Vectors of an index in memory, normalised, in the order of their unit numbers."""
+    """Vectors of an index in memory, normalised, one matrix for each tenant and level."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._generation: str | None = None
-        self._numbers: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        self._matrix: Floats = np.empty((0, 0), dtype=np.float32)
+        self._tables: dict[tuple[str, Level], tuple[Numbers, Floats]] = {}
 
     def search(
-        self, db: sqlite3.Connection, query: Floats, allowed: NDArray[np.int64], k: int
+        self,
+        db: sqlite3.Connection,
+        query: Floats,
+        namespace: str,
+        level: Level,
+        allowed: Numbers | None,
+        k: int,
     ) -> list[tuple[int, float]]:
-        """Return the allowed unit numbers nearest to a vector, with the cosine."""
-        numbers, matrix = self._load(db)
-        if not len(numbers) or not len(allowed):
+        """Return the unit numbers nearest to a vector, with the cosine.
+
+        Args:
+            db: The index.
+            query: The vector.
+            namespace: The tenant.
+            level: The level.
+            allowed: Numbers of units; None for all.
+            k: How many.
+        """
+        numbers, matrix = self._table(db, namespace, level)
+        if allowed is not None:
+            rows = np.flatnonzero(np.isin(numbers, allowed))
+            numbers, matrix = numbers[rows], matrix[rows]
+        if not len(numbers):
             return []
-        rows = np.searchsorted(numbers, np.sort(allowed))
-        rows = rows[rows < len(numbers)]
         norm = float(np.linalg.norm(query)) or 1.0
-        chosen: Any = matrix if len(rows) == len(numbers) else matrix[rows]
-        scores = chosen @ (query / norm)
+        scores = matrix @ (query / norm)
         count = min(k, len(scores))
         best = np.argpartition(-scores, count - 1)[:count]
         best = best[np.argsort(-scores[best], kind="stable")]
-        return [(int(numbers[rows[index]]), float(scores[index])) for index in best]
+        return [(int(numbers[index]), float(scores[index])) for index in best]
 
-    def _load(self, db: sqlite3.Connection) -> tuple[NDArray[np.int64], Floats]:
+    def _table(
+        self, db: sqlite3.Connection, namespace: str, level: Level
+    ) -> tuple[Numbers, Floats]:
         row = db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
         generation = row[0] if row else "0"
         with self._lock:
             if generation != self._generation:
-                rows = db.execute("SELECT number, vector FROM vectors ORDER BY number").fetchall()
-                self._numbers = np.array([number for number, _ in rows], dtype=np.int64)
-                vectors = [np.frombuffer(blob, dtype=np.float32) for _, blob in rows]
-                self._matrix = _normalised(vectors)
+                self._tables = {}
                 self._generation = generation
-            return self._numbers, self._matrix
+            key = (namespace, level)
+            if key not in self._tables:
+                self._tables[key] = _read(db, namespace, level)
+            return self._tables[key]
 
 
-def _normalised(vectors: list[Floats]) -> Floats:
-    if not vectors:
-        return np.empty((0, 0), dtype=np.float32)
-    matrix = np.vstack(vectors)
+def _read(db: sqlite3.Connection, namespace: str, level: Level) -> tuple[Numbers, Floats]:
+    rows = db.execute(
+        "SELECT v.number, v.vector FROM vectors v JOIN units u ON u.number = v.number"
+        " WHERE u.namespace = ? AND u.level = ? ORDER BY v.number",
+        [namespace, level],
+    ).fetchall()
+    if not rows:
+        return _NOTHING
+    numbers = np.array([number for number, _ in rows], dtype=np.int64)
+    matrix = np.frombuffer(b"".join(blob for _, blob in rows), dtype=np.float32)
+    matrix = matrix.reshape(len(rows), -1)
     norms = np.linalg.norm(matrix, axis=1, keepdims=True)
     norms[norms == 0] = 1.0
-    matrix /= norms
-    return matrix
+    return numbers, matrix / norms

@@ -71,25 +71,7 @@ def _document_scores(
 ) -> dict[str, float]:
     whole = replace(where, kinds=(), pages=None)
     hits = store.search(namespace, level="document", text=question.words, where=whole, k=_DOCUMENTS)
-    return _document_bm25(question.words, [hit.unit for hit in hits])
-
-
-def _document_bm25(wanted: Sequence[str], units: Sequence[Unit]) -> dict[str, float]:
-    """Score whole documents softly: a word that most of them have still counts a little."""
-    total = len(units)
-    bodies = [f" {unit.body}  {unit.head.replace(' ', '  ')} " for unit in units]
-    lengths = [body.count("  ") + 1 for body in bodies]
-    mean = sum(lengths) / max(total, 1) or 1.0
-    scores = [0.0] * total
-    for word in wanted:
-        counts = [body.count(f" {word} ") for body in bodies]
-        having = sum(count > 0 for count in counts)
-        value = math.log(1 + (total - having + 0.5) / (having + 0.5))
-        for index, count in enumerate(counts):
-            if count:
-                length = 0.7 + 0.3 * lengths[index] / mean
-                scores[index] += value * count * 2.2 / (count + 1.2 * length)
-    return {unit.document_id: score for unit, score in zip(units, scores, strict=True)}
+    return {hit.unit.document_id: hit.score for hit in hits}
 
 
 def _level(
