@@ -2,7 +2,8 @@
 
 It thinks a little, picks a declared tool whose words fit the question, fills the arguments
 from the question's words, reads the results and quotes the lines that share the question's
-words. It stops after a few rounds and never makes the same call twice.
+words. It stops after a few rounds and never makes the same call twice. Where sub-agents are on
+offer it hands the parts of a task out to them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from langchain_kimi.testing.script import Call, Turn, say, say_json, think, turn
 from langchain_kimi.testing.standin.answer import NAME, answer_text, settles, thoughts
 from langchain_kimi.testing.standin.arguments import Evidence
 from langchain_kimi.testing.standin.choice import Candidate, candidates
+from langchain_kimi.testing.standin.fanout import hand_out, joined_answer
 from langchain_kimi.testing.standin.instance import instance, wanted_schema
 from langchain_kimi.testing.standin.situation import Situation
 from langchain_kimi.testing.standin.words import stems
@@ -38,7 +40,7 @@ def stand_in_turn(request: ChatRequest, *, parallel: bool = True) -> Turn:
     if schema is not None:
         answer = say_json(instance(schema, situation))
     else:
-        answer = say(answer_text(situation))
+        answer = say(joined_answer(situation) or answer_text(situation))
     return turn(think(f"{thoughts(situation)} I answer now."), answer)
 
 
@@ -52,6 +54,9 @@ def _calls(situation: Situation, *, parallel: bool) -> list[Call]:
     if choice == "required" or request.named_tool is not None:
         found = candidates(situation, forced=True)
         return [Call(c.name, c.arguments) for c in _report_first(found, settled=settled)[:1]]
+    handed = hand_out(situation, parallel=parallel)
+    if handed is not None:
+        return handed
     if situation.rounds >= MAX_ROUNDS:
         return []
     found = [c for c in candidates(situation) if not settled or _is_left(c, situation)]

@@ -33,6 +33,8 @@ SHORT = 300
 MAX_RESULTS = 4
 ENOUGH = 0.5
 MAX_LINE = 400
+MAX_LISTED = 100
+LISTING = frozenset({"list"})
 CLOSE = 0.75
 
 
@@ -127,12 +129,18 @@ def _from_results(results: list[Result], situation: Situation) -> str:
         for result, found in quotes
         if result.name == best[0].name or (found.coverage >= enough and found.coverage > 0)
     ]
-    return "\n".join(_quotation(result, found) for result, found in chosen[-MAX_RESULTS:])
+    asked = LISTING & all_stems(situation.question)
+    return "\n".join(
+        _quotation(result, found, lists=bool(asked & all_stems(result.name)))
+        for result, found in chosen[-MAX_RESULTS:]
+    )
 
 
-def _quotation(result: Result, found: Quote) -> str:
+def _quotation(result: Result, found: Quote, *, lists: bool) -> str:
     if len(result.text) <= SHORT:
         return f"{result.call} gave:\n{result.text.strip()}"
+    if lists:
+        return f"{result.call} gave:\n" + "\n".join(map(_short, result.lines[:MAX_LISTED]))
     return f"{result.call} says:\n" + "\n".join(f"> {_short(line)}" for line in found.lines)
 
 

@@ -10,8 +10,21 @@ from typing import Any
 from langchain_kimi.testing.standin.arguments import Evidence, Filler
 from langchain_kimi.testing.standin.signs import ACTING, LOOKING_UP, MEANT_BY
 from langchain_kimi.testing.standin.situation import Situation
-from langchain_kimi.testing.standin.words import all_stems, stems, words
+from langchain_kimi.testing.standin.words import all_stems, stem_set, stems, words
 
+SWARM_TOOLS = frozenset(
+    {
+        "agent_swarm",
+        "assign_task",
+        "create_subagent",
+        "list_artifacts",
+        "read_artifact",
+        "run_plan",
+        "write_artifact",
+    }
+)
+"""Tools of a swarm: for its leader, and for files that the task calls artifacts."""
+ARTIFACT = stem_set(("artifact",))
 VAGUE = frozenset({"what", "which"})
 ENOUGH = 2.0
 
@@ -64,7 +77,10 @@ def declared_tools(situation: Situation) -> list[Tool]:
         for tool in request.tools
         if (function := tool.get("function"))
     ]
-    return [t for t in tools if request.named_tool in (None, t.name)]
+    if request.named_tool is not None:
+        return [t for t in tools if t.name == request.named_tool]
+    asked = all_stems(situation.question)
+    return [t for t in tools if t.name not in SWARM_TOOLS or t.name_stems & asked & ARTIFACT]
 
 
 def candidates(situation: Situation, *, forced: bool = False) -> list[Candidate]:

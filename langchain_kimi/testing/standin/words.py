@@ -23,6 +23,7 @@ FOLDER = re.compile(
     r"|\b(?:folder|directory|dir)\s+[`\"']?([\w./-]+\w)"
     r"|(?:the\s+)?[`\"']?([\w./-]+)[`\"']?\s+(?:folder|directory)\b"
 )
+PATH = re.compile(r"\S*/\S*")
 EXPRESSION = re.compile(r"[-(]*\d[\d.\s()]*(?:[-+*/^%]+[\s(-]*\d[\d.\s()]*)+")
 IDENTIFIER = re.compile(r"\b(?:[A-Za-z]\w*_\w+|[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*)+|[a-z]+[A-Z]\w+)\b")
 NAME = re.compile(r"\b[A-Z][\w'\u2019-]*(?:\s+[A-Z][\w'\u2019-]*)*(?:,\s*[A-Z]{2}\b)?")
@@ -97,7 +98,7 @@ def folders(text: str) -> list[str]:
 
 def identifiers(text: str) -> list[str]:
     """Return names as programs have them: ``snake_case`` and ``CamelCase``."""
-    return _once(IDENTIFIER.findall(FILE.sub(" ", ADDRESS.sub(" ", text))))
+    return _once(IDENTIFIER.findall(PATH.sub(" ", FILE.sub(" ", text))))
 
 
 def names(text: str) -> list[str]:
