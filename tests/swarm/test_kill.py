@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .victim import AGENTS, STEPS
+from .victim import AGENTS, ASKING, STEPS
 
 ROOT = Path(__file__).parents[2]
 MOMENTS = 20
@@ -34,13 +35,13 @@ def _lines(folder: Path) -> list[list[str]]:
     return [line.split() for line in trace.read_text().splitlines()] if trace.exists() else []
 
 
-def _live(zygote, folder: Path, journal: str, most_lines: float) -> bool:
-    """Let a process live until it left so many lines; tell whether it came to its end."""
+def _live(zygote, folder: Path, journal: str, enough: Callable[[list[list[str]]], bool]) -> bool:
+    """Let a process live until it left enough lines; tell whether it came to its end."""
     zygote.stdin.write(f"{folder}\t{journal}\n")
     zygote.stdin.flush()
     process = int(zygote.stdout.readline())
     result = folder / "result.json"
-    while not result.exists() and len(_lines(folder)) < most_lines:
+    while not result.exists() and not enough(_lines(folder)):
         assert Path(f"/proc/{process}/stat").exists()
         if Path(f"/proc/{process}/stat").read_text().split()[2] == "Z":
             break
@@ -68,7 +69,7 @@ def _check(folder: Path, kills: int) -> None:
             life += 1
         elif words[0] == "ended":
             ended.add(words[1])
-        else:
+        elif words[0] in ("model", "tool"):
             what, agent, step = words[:3]
             assert agent not in ended, f"{agent} had ended, and was called again"
             done_in_life.setdefault((what, agent, step), set()).add(life)
@@ -85,10 +86,12 @@ def _check(folder: Path, kills: int) -> None:
 
 def _survives(zygote, folder: Path, journal: str, seed: int) -> None:
     chance = random.Random(seed)
-    most = AGENTS * (2 * STEPS + 2)
+    most = AGENTS * (2 * STEPS + 2) + 2
     marks = sorted(chance.randint(1, most) for _ in range(chance.choice([1, 1, 2])))
+    marks.append(10 * most)
     lives = 1
-    while not _live(zygote, folder, journal, marks.pop(0) if marks else float("inf")):
+    while not _live(zygote, folder, journal, lambda lines: len(lines) >= marks[0]):
+        marks.pop(0)
         lives += 1
     _check(folder, lives - 1)
 
@@ -97,6 +100,20 @@ def _survives(zygote, folder: Path, journal: str, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(MOMENTS))
 def test_killed_on_sqlite(zygote, tmp_path, seed):
     _survives(zygote, tmp_path, str(tmp_path / "journal.sqlite"), seed)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("moment", ["asked", "decided"])
+def test_killed_while_a_person_is_asked(zygote, tmp_path, moment):
+    journal, lives = str(tmp_path / "journal.sqlite"), 1
+    if not _live(zygote, tmp_path, journal, lambda lines: [moment] in lines):
+        lives += 1
+        assert _live(zygote, tmp_path, journal, lambda _: False)
+    _check(tmp_path, lives - 1)
+    asked = [words for words in _lines(tmp_path) if words[0] == "asked"]
+    assert len(asked) == lives or moment == "decided"
+    paid = [words for words in _lines(tmp_path) if words[:3] == ["tool", ASKING[0], str(ASKING[1])]]
+    assert len(paid) == 1 or moment == "decided"
 
 
 @pytest.mark.timeout(120)

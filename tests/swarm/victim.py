@@ -19,12 +19,16 @@ from typing import Annotated
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import Command
 
 from langchain_kimi.swarm import IdempotencyKey, create_background_agent, is_unfinished
 
 from .fakes import FakeModel, calls, is_orchestrator, prompt_of, say, steps_of
 
 AGENTS, STEPS = 12, 4
+ASKING = ("agent0", 1)
+"""The sub-agent and the step for which a person is asked."""
+APPROVED = Command(resume={"decisions": [{"type": "approve"}]})
 
 
 class Trace:
@@ -49,6 +53,12 @@ async def main(folder: Path, journal: str) -> None:
         await asyncio.sleep(0.005)
         return f"charged {step}"
 
+    @tool
+    async def pay(agent: str, step: int, key: Annotated[str, IdempotencyKey()]) -> str:
+        """Charge, once a person has approved."""
+        trace.line("tool", agent, step, key)
+        return f"charged {step}"
+
     def rule(messages):
         if is_orchestrator(messages):
             if messages[-1].type == "human":
@@ -59,7 +69,8 @@ async def main(folder: Path, journal: str) -> None:
         name, step = prompt_of(messages), steps_of(messages)
         trace.line("model", name, step)
         if step < STEPS:
-            return calls(("charge", {"agent": name, "step": step}))
+            chosen = "pay" if (name, step) == ASKING else "charge"
+            return calls((chosen, {"agent": name, "step": step}))
         told = "/".join(m.text for m in messages if m.type == "tool")
         return say(f"{name} has {told}")
 
@@ -67,17 +78,34 @@ async def main(folder: Path, journal: str) -> None:
     config = {"configurable": {"thread_id": "victim"}}
     async with AsyncSqliteSaver.from_conn_string(str(folder / "graph.sqlite")) as saver:
         agent = create_background_agent(
-            model, [charge], journal=journal, checkpointer=saver, budget={"concurrency": 8}
+            model,
+            [charge, pay],
+            journal=journal,
+            checkpointer=saver,
+            budget={"concurrency": 8},
+            interrupt_on={"pay": True},
         )
-        known = await agent.aget_state(config)
-        begin = None if is_unfinished(known) else {"messages": [HumanMessage("go")]}
-        async for event in agent.astream(begin, config, stream_mode="custom"):
-            if event["event"] == "ended" and event["agent"]:
-                trace.line("ended", event["label"])
-        found = (await agent.aget_state(config)).values
+        found = await to_the_end(agent, config, trace)
     told = next(m.text for m in found["messages"] if m.type == "tool")
     result = {"result": found["result"], "told": told, "usage": found["usage"]["steps"]}
     (folder / "result.json").write_text(json.dumps(result))
+
+
+async def to_the_end(agent, config, trace: Trace) -> dict:
+    """Begin or go on, and answer as a person would, until there is a result."""
+    known = await agent.aget_state(config)
+    begin = None if is_unfinished(known) else {"messages": [HumanMessage("go")]}
+    while "result" not in known.values:
+        if known.interrupts:
+            trace.line("asked")
+            await asyncio.sleep(0.05)
+            trace.line("decided")
+            begin = APPROVED
+        async for event in agent.astream(begin, config, stream_mode="custom"):
+            if event["event"] == "ended" and event["agent"]:
+                trace.line("ended", event["label"])
+        known = await agent.aget_state(config)
+    return known.values
 
 
 def serve() -> None:
