@@ -1,18 +1,36 @@
 """The background agent for LangGraph Server and Studio."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from langchain_kimi.agents.served import ModelChoice, chosen_model
+from langchain_core.tools import BaseTool
+
+from langchain_kimi.agents.served import ModelChoice, ServedToolSet, chosen_model, served_tools
 from langchain_kimi.swarm import create_background_agent
 from langchain_kimi.swarm.agent import DEFAULT_JOURNAL
+
+BASE = Path(__file__).resolve().parents[1]
+"""The folder whose files the sub-agents may read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context(ModelChoice):
     """What a caller may choose for a run."""
 
+    tools: tuple[ServedToolSet, ...] = field(
+        default=("files",),
+        metadata={"description": "Tools of the sub-agents: files (read only), fetch (HTTP GET)."},
+    )
+    root: str = field(
+        default=".",
+        metadata={"description": "Folder for the file tools, below the server's own."},
+    )
+    allowed_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata={"description": "Hosts that fetch may reach, such as docs.python.org."},
+    )
     budget: Mapping[str, Any] | None = field(
         default=None,
         metadata={
@@ -22,8 +40,14 @@ class Context(ModelChoice):
     )
 
 
+def _tools(context: Context | None) -> Sequence[BaseTool]:
+    chosen = context or Context()
+    return served_tools(chosen.tools, base=BASE, root=chosen.root, hosts=chosen.allowed_hosts)
+
+
 graph = create_background_agent(
     chosen_model,
+    _tools,
     journal=DEFAULT_JOURNAL,
     context_schema=Context,
     name="background",

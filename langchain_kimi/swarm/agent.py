@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
@@ -37,10 +38,12 @@ from langchain_kimi.swarm.subagents import SubAgent
 from langchain_kimi.swarm.tools import GENERAL
 
 DECISIONS = ("approve", "edit", "reject", "respond")
+_MOST_BINDERS = 64
 DEFAULT_JOURNAL = ".langchain-kimi/journal.sqlite"
 
 ModelSource = BaseChatModel | Callable[[Any], BaseChatModel]
 JournalSource = str | Path | Journal | Callable[[Any], str | Path | Journal]
+Tools = Sequence[BaseTool | Callable[..., Any]]
 
 
 class BackgroundState(TypedDict):
@@ -76,10 +79,10 @@ class BackgroundInput(TypedDict):
 
 def create_background_agent(
     model: ModelSource,
-    tools: Sequence[BaseTool | Callable[..., Any]] = (),
+    tools: Tools | Callable[[Any], Tools] = (),
     *,
     subagents: Sequence[SubAgent] = (),
-    orchestrator_tools: Sequence[BaseTool | Callable[..., Any]] = (),
+    orchestrator_tools: Tools = (),
     system_prompt: str | None = None,
     subagent_prompt: str | None = None,
     budget: Budget | Mapping[str, Any] | None = None,
@@ -101,7 +104,8 @@ def create_background_agent(
     Args:
         model: The chat model of the orchestrator and of every kind without its own, or a
             function of the runtime context that gives it.
-        tools: Tools of the general kind of sub-agent.
+        tools: Tools of the general kind of sub-agent, or a function of the runtime context
+            that gives them; it should give the same ones for the same choice.
         subagents: Further kinds.
         orchestrator_tools: Tools of the orchestrator, besides those that start sub-agents.
         system_prompt: Words to the orchestrator, in place of `prompts/orchestrator.md`.
@@ -137,7 +141,7 @@ def create_background_agent(
             system_prompt=prompt("orchestrator") if system_prompt is None else system_prompt,
             tools=orchestrator_tools,
         ),
-        kinds=_kinds(tools, subagents, subagent_prompt),
+        kinds=_kinds(() if callable(tools) else tools, subagents, subagent_prompt),
         budget=Budget.of(budget),
         requests_per_minute=requests_per_minute,
         retry=retry or RetryPolicy(),
@@ -146,7 +150,7 @@ def create_background_agent(
         interrupt_on=_allowed(interrupt_on or {}),
         result_tokens=result_tokens,
     )
-    nodes = _Nodes(settings, model, journal, retention)
+    nodes = _Nodes(settings, model, tools if callable(tools) else None, journal, retention)
     graph = StateGraph(
         BackgroundState,
         context_schema=context_schema,
@@ -176,14 +180,16 @@ class _Nodes:
         self,
         settings: Settings,
         model: ModelSource,
+        tools: Callable[[Any], Tools] | None,
         journal: JournalSource,
         retention: Literal["all", "results"],
     ) -> None:
         self._settings = settings
         self._model = model
+        self._tools = tools
         self._journal = journal
         self._retention: Literal["all", "results"] = retention
-        self._binders: dict[int, tuple[BaseChatModel, Binder]] = {}
+        self._binders: dict[tuple[int, ...], tuple[Any, Binder]] = {}
 
     async def orchestrate(self, state: BackgroundState, config: RunnableConfig) -> Command[Any]:
         """Let the orchestrator take its step."""
@@ -281,9 +287,7 @@ class _Nodes:
             journal = open_journal(where)
             budget = self._budget(state)
             owns = not isinstance(where, Journal)
-            session = await Session.open(
-                journal, str(run), self._settings, self._binder(context), budget
-            )
+            session = await Session.open(journal, str(run), self._binder(context), budget)
             session.owns_journal = owns
             return session
 
@@ -297,11 +301,19 @@ class _Nodes:
         return str(run), session
 
     def _binder(self, context: Any) -> Binder:
-        """Return the kinds bound to the context's model, made once for each model."""
+        """Return the kinds bound to the context's model and tools, made once for each choice."""
         model = self._model if isinstance(self._model, BaseChatModel) else self._model(context)
-        if id(model) not in self._binders:
-            self._binders[id(model)] = (model, Binder(self._settings, model))
-        return self._binders[id(model)][1]
+        tools = () if self._tools is None else tuple(self._tools(context))
+        key = (id(model), *map(id, tools))
+        if key not in self._binders:
+            settings = self._settings
+            if self._tools is not None:
+                general = replace(settings.kinds[GENERAL], tools=tools)
+                settings = replace(settings, kinds={**settings.kinds, GENERAL: general})
+            if len(self._binders) >= _MOST_BINDERS:
+                del self._binders[next(iter(self._binders))]
+            self._binders[key] = ((model, tools), Binder(settings, model))
+        return self._binders[key][1]
 
     def _budget(self, state: BackgroundState) -> Budget:
         context = get_runtime().context
@@ -333,7 +345,7 @@ def _either_way(
 
 
 def _kinds(
-    tools: Sequence[BaseTool | Callable[..., Any]],
+    tools: Tools,
     subagents: Sequence[SubAgent],
     general_prompt: str | None,
 ) -> dict[str, SubAgent]:

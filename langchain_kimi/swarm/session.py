@@ -54,24 +54,24 @@ class Binder:
     """Binds each kind of sub-agent to a model once."""
 
     def __init__(self, settings: Settings, model: BaseChatModel) -> None:
-        self._settings = settings
+        self.settings = settings
         self._model = model
         self._bound: dict[tuple[str, bool], Bound] = {}
 
     def orchestrator(self) -> Bound:
         """Return the orchestrator, with the tools that start sub-agents."""
-        return self._get(self._settings.orchestrator, spawning=True)
+        return self._get(self.settings.orchestrator, spawning=True)
 
     def kind(self, name: str, *, spawning: bool) -> Bound:
         """Return a kind of sub-agent."""
-        return self._get(self._settings.kinds[name], spawning=spawning)
+        return self._get(self.settings.kinds[name], spawning=spawning)
 
     def _get(self, spec: SubAgent, *, spawning: bool) -> Bound:
         key = (spec.name, spawning)
         if key not in self._bound:
-            kinds = list(self._settings.kinds.values())
+            kinds = list(self.settings.kinds.values())
             extra = [] if spec.internal else schemas(kinds, spawning=spawning)
-            approvals = frozenset(self._settings.interrupt_on)
+            approvals = frozenset(self.settings.interrupt_on)
             self._bound[key] = bind(spec, self._model, extra=extra, approvals=approvals)
         return self._bound[key]
 
@@ -79,12 +79,10 @@ class Binder:
 class Session:
     """One run in this process and event loop. `open` makes one from the journal."""
 
-    def __init__(
-        self, log: RunLog, state: RunState, settings: Settings, binder: Binder, budget: Budget
-    ) -> None:
+    def __init__(self, log: RunLog, state: RunState, binder: Binder, budget: Budget) -> None:
         self.log = log
         self.state = state
-        self.settings = settings
+        self.settings = binder.settings
         self.binder = binder
         self.owns_journal = False
         """Whether the journal is closed when the run leaves this process."""
@@ -96,13 +94,11 @@ class Session:
         self._begin(budget)
 
     @classmethod
-    async def open(
-        cls, journal: Journal, run: str, settings: Settings, binder: Binder, budget: Budget
-    ) -> Session:
+    async def open(cls, journal: Journal, run: str, binder: Binder, budget: Budget) -> Session:
         """Take a run over, and line up again what had not come to its end."""
         log = await journal.open(run)
         state = replay(run, await journal.read(run))
-        session = cls(log, state, settings, binder, state.budget if state.task else budget)
+        session = cls(log, state, binder, state.budget if state.task else budget)
         session.swarm.restore()
         return session
 

@@ -1,5 +1,7 @@
 """`langgraph dev` with this repository's configuration: booted for real, offline."""
 
+import asyncio
+import json
 import os
 import re
 import shutil
@@ -18,6 +20,43 @@ from langchain_kimi.testing import KimiServer, call, say, think
 REPOSITORY = Path(__file__).parents[2]
 BOOT_SECONDS = 90
 
+PAYING = '''
+"""A background agent with a tool that a person approves, and one that takes long at first."""
+
+import asyncio
+
+from langchain_core.tools import tool
+
+from background import Context, chosen_model
+from langchain_kimi.swarm import create_background_agent
+
+RESTED = []
+
+
+@tool
+async def pay(amount: int) -> str:
+    """Pay."""
+    return f"paid {amount}"
+
+
+@tool
+async def rest() -> str:
+    """Rest for an hour, the first time."""
+    if not RESTED:
+        RESTED.append(True)
+        await asyncio.sleep(3600)
+    return "rested"
+
+
+graph = create_background_agent(
+    chosen_model,
+    [pay, rest],
+    interrupt_on={"pay": {"allowed_decisions": ["approve", "reject"]}},
+    context_schema=Context,
+    name="paying",
+)
+'''
+
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -34,6 +73,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.copytree(REPOSITORY / "graphs", folder / "graphs")
     for name in ("langgraph.json", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, folder)
+    (folder / "graphs/paying.py").write_text(PAYING)
+    configuration = json.loads((folder / "langgraph.json").read_text())
+    configuration["graphs"]["paying"] = "./graphs/paying.py:graph"
+    (folder / "langgraph.json").write_text(json.dumps(configuration))
     command = [
         str(Path(sys.executable).with_name("langgraph")), "dev", "--host", "127.0.0.1",
         "--port", "18620", "--no-browser", "--no-reload", "--n-jobs-per-worker", "5",
@@ -45,6 +88,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "LANGSMITH_TRACING": "false",
         "NO_COLOR": "1",
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(folder / "graphs"),
     }
     with (folder / "log").open("w+") as log:
         server = subprocess.Popen(
@@ -153,3 +197,112 @@ async def test_an_error_is_said_without_the_key(client, kimi) -> None:
     state = await client.threads.get(thread["thread_id"])
     assert state["status"] == "error"
     assert "not-needed" not in str(state)
+
+
+ITEMS = ["one", "two", "three"]
+
+
+def led(kimi: KimiServer, first: Any) -> None:
+    """Let the orchestrator fan out once, and answer for its sub-agents by what they were asked."""
+
+    def reply(body: dict[str, Any]) -> Any:
+        messages = body["messages"]
+        acts = sum(message["role"] == "assistant" for message in messages)
+        if messages[0]["content"].startswith("You lead a swarm"):
+            args = {"description": "d", "prompt_template": "Study {{item}}", "items": ITEMS}
+            return say("All studied.") if acts else call("agent_swarm", **args)
+        asked = next(m["content"] for m in messages if m["role"] == "user")
+        if acts == 0 and asked == "Study two" and first is not None:
+            return first
+        return say(f"{asked}: {messages[-1]['content']}")
+
+    kimi.clear()
+    kimi.respond_with(reply)
+
+
+def task(kimi: KimiServer) -> dict[str, Any]:
+    return {
+        "input": {"messages": [{"type": "human", "content": "Study the numbers"}]},
+        "context": {"base_url": kimi.base_url, "budget": {"subagents": 10}},
+    }
+
+
+def told(state: dict[str, Any]) -> str:
+    return next(m["content"] for m in state["messages"] if m["type"] == "tool")
+
+
+async def test_a_background_run_streams_its_progress_and_ends_with_a_report(client, kimi) -> None:
+    led(kimi, call("read_file", path="pyproject.toml", line_count=2))
+    thread = await client.threads.create()
+    stream = client.runs.stream(
+        thread["thread_id"], "background", stream_mode=["custom", "messages-tuple"], **task(kimi)
+    )
+    parts = [part async for part in stream]
+    assert not [part.data for part in parts if part.event == "error"]
+    events = [part.data for part in parts if part.event == "custom"]
+    assert {event["version"] for event in events} == {1}
+    ended = {e["label"]: e["status"] for e in events if e["event"] == "ended" and e["agent"]}
+    assert ended == dict.fromkeys(ITEMS, "done")
+    spoken = {p.data[1].get("subagent_label") for p in parts if p.event == "messages"}
+    assert {*ITEMS, "orchestrator"} <= spoken
+    state = (await client.threads.get_state(thread["thread_id"]))["values"]
+    assert state["status"] == "done"
+    assert state["result"] == "All studied."
+    assert "hatchling" in told(state)
+    assert state["usage"]["subagents"] == 3
+    assert {a["name"] for a in state["artifacts"]} == {"report.html", "report.md", "timeline.svg"}
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+async def test_a_subagents_approval_interrupts_and_is_answered(client, kimi, decision) -> None:
+    led(kimi, call("pay", amount=5))
+    thread = await client.threads.create()
+    await client.runs.wait(thread["thread_id"], "paying", **task(kimi))
+    waiting = await client.threads.get(thread["thread_id"])
+    assert waiting["status"] == "interrupted"
+    (interrupts,) = waiting["interrupts"].values()
+    asked = interrupts[0]["value"]
+    assert asked["action_requests"][0]["name"] == "pay"
+    assert asked["action_requests"][0]["args"] == {"amount": 5}
+    assert asked["review_configs"] == [
+        {"action_name": "pay", "allowed_decisions": ["approve", "reject"]}
+    ]
+    state = await client.runs.wait(
+        thread["thread_id"],
+        "paying",
+        command={"resume": {"decisions": [{"type": decision}]}},
+        context=task(kimi)["context"],
+    )
+    assert state["result"] == "All studied."
+    assert ("paid 5" in told(state)) == (decision == "approve")
+    assert len(kimi.requests) == 6, "nothing was asked for twice"
+
+
+async def test_a_cancelled_background_run_calls_no_more_and_can_go_on(client, kimi) -> None:
+    led(kimi, call("rest"))
+    thread = await client.threads.create()
+    run = await client.runs.create(thread["thread_id"], "paying", **task(kimi))
+    while len(kimi.requests) < 4:  # noqa: ASYNC110 - the endpoint has no event for it
+        await asyncio.sleep(0.05)
+    await client.runs.cancel(thread["thread_id"], run["run_id"], wait=True)
+    calls = len(kimi.requests)
+    state = await client.runs.wait(
+        thread["thread_id"], "paying", input=None, context=task(kimi)["context"]
+    )
+    assert calls == 4
+    assert state["result"] == "All studied."
+    assert "Study two: rested" in told(state)
+    assert len(kimi.requests) == 6, "only what was in flight and what follows"
+
+
+async def test_without_an_endpoint_the_stand_in_leads_subagents(client) -> None:
+    thread = await client.threads.create()
+    state = await client.runs.wait(
+        thread["thread_id"],
+        "background",
+        input={"messages": [{"role": "user", "content": "Say what each file in graphs/ does."}]},
+    )
+    assert state["status"] == "done", state["missing"]
+    assert state["usage"]["subagents"] >= 3
+    assert 'read_file(path="graphs/background.py")' in state["result"]
+    assert "Stand-in (no model)" in state["result"]

@@ -113,7 +113,7 @@ class Chaos(RuleBasedStateMachine):
         self.backend = MortalBackend(Path(self.folder.name) / "j.sqlite", patience=1.0)
         self.journal = Journal(self.backend)
         binder = Binder(self.settings, self.model)
-        self.session = await Session.open(self.journal, "run", self.settings, binder, self.budget)
+        self.session = await Session.open(self.journal, "run", binder, self.budget)
         await self.session.task([HumanMessage("go")], self.budget)
         self.turn = self.session.turn(self.reply)
         await self.settle()

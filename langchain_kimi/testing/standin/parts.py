@@ -43,8 +43,8 @@ def parts_of(task: str) -> Parts | None:
     for find in (files, addresses, folders, quoted, _listed):
         items = _distinct(find(task))
         if len(items) > 1:
-            template = _joined(task, items) or _one_by_one(task, items)
-            return Parts(f"Read {ITEM}. {template}" if find is files else template, items)
+            whole = _joined(task, items) or _one_by_one(task, items)
+            return Parts(f"Read {ITEM}. {whole}" if find is files else whole, items)
     items = _distinct(names(task))
     template = _joined(task, items) if len(items) > 1 else None
     return Parts(template, items) if template else None
