@@ -101,11 +101,21 @@ def _strict(text: str) -> Any:
         return _NOTHING
 
 
+_MOST_OPEN = 200
+"""Of brackets that are not closed: what is no answer any more, but a model that runs in circles.
+To mend it would take time that grows with their square."""
+
+
 def _mended(found: _Found) -> Any:
     """Parse JSON, mending what models get wrong: fences, trailing commas, missing quotes."""
-    if found.half or not ("{" in found.text or "[" in found.text):
+    text = found.text
+    opened = text.count("{") + text.count("[")
+    if found.half or not opened or opened - text.count("}") - text.count("]") > _MOST_OPEN:
         return _NOTHING
-    value = json_repair.loads(found.text)
+    try:
+        value = json_repair.loads(text)
+    except (ValueError, RecursionError):
+        return _NOTHING
     return value if isinstance(value, dict | list) else _NOTHING
 
 

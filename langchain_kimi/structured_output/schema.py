@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_pydantic_v1_subclass
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, SchemaError, to_json
 from typing_extensions import is_typeddict
 
 from langchain_kimi.errors import KimiInvalidInputError
+from langchain_kimi.structured_output.typed_dicts import for_pydantic, is_read_by_core
+from langchain_kimi.wire.tool_schemas import to_kimi_schema
 
 __all__ = ["WRAPPER", "AnswerSchema", "SchemaMismatchError", "read_schema"]
 
@@ -78,7 +81,7 @@ class AnswerSchema:
         if isinstance(source, Mapping):
             return isinstance(source.get("type", ""), str)
         is_model = isinstance(source, type) and issubclass(source, BaseModel)
-        return is_model or is_typeddict(source)
+        return is_model or (is_typeddict(source) and is_read_by_core(source))
 
     def tool(self) -> dict[str, Any]:
         """The schema as an OpenAI tool."""
@@ -106,17 +109,40 @@ def read_schema(schema: Any) -> AnswerSchema:
     if isinstance(schema, Mapping):
         return _of_dict(schema, source=schema)
     if is_typeddict(schema):
-        # pydantic refuses typing.TypedDict before Python 3.12; langchain-core reads it everywhere
-        return _of_dict(convert_to_json_schema(schema), source=schema)
+        return _of_typed_dict(schema)
     if isinstance(schema, type) and is_pydantic_v1_subclass(schema):
         return _of_pydantic_v1(schema)
     if inspect.isroutine(schema) or isinstance(schema, partial):
         raise _no_schema(schema, "reading an answer would call it")  # as pydantic does
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(schema)
-        json_schema = adapter.json_schema()
-    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
-        raise _no_schema(schema, error.message) from error
+        return _of_type(schema, source=schema)
+    except _UNREADABLE as error:
+        raise _no_schema(schema, getattr(error, "message", str(error))) from error
+
+
+_UNREADABLE = (
+    PydanticUserError, PydanticUndefinedAnnotation, SchemaError, NameError, TypeError,
+)  # fmt: skip
+"""What pydantic raises for what is no type, for a name that is not defined, and for a base class
+that says no; a metaclass may raise the latter two."""
+
+
+def _of_typed_dict(schema: Any) -> AnswerSchema:
+    try:
+        return _of_type(for_pydantic(schema), source=schema)
+    except _UNREADABLE as error:
+        reason = getattr(error, "message", str(error))
+    try:
+        # one from `typing` inside of another: pydantic refuses it before Python 3.12, core does not
+        return _of_dict(convert_to_json_schema(schema), source=schema)
+    except (TypeError, ValueError, NameError) as error:
+        raise _no_schema(schema, reason) from error
+
+
+def _of_type(schema: Any, *, source: Any) -> AnswerSchema:
+    """Read what pydantic can validate."""
+    adapter: TypeAdapter[Any] = TypeAdapter(schema)
+    json_schema = adapter.json_schema()
 
     def check(value: Any) -> Any:
         try:
@@ -129,7 +155,9 @@ def read_schema(schema: Any) -> AnswerSchema:
     name = getattr(schema, "__name__", None) or "answer"
     is_model = isinstance(schema, type) and issubclass(schema, BaseModel)
     growth: Growth = "model" if is_model else "items" if _is_list(json_schema) else "whole"
-    return _answer(json_schema, name=name, check=check, source=schema, growth=growth)
+    if is_typeddict(schema):
+        growth = "dict"
+    return _answer(json_schema, name=name, check=check, source=source, growth=growth)
 
 
 def _no_schema(schema: Any, why: str) -> KimiInvalidInputError:
@@ -165,13 +193,18 @@ def _of_dict(schema: Mapping[str, Any], *, source: Any) -> AnswerSchema:
     except jsonschema.SchemaError as error:
         msg = f"the JSON schema is not valid: {error.message} (at {error.json_path})"
         raise KimiInvalidInputError(msg) from error
+    _check_references(inner)
     validator = jsonschema.Draft202012Validator(inner)
 
     def check(value: Any) -> Any:
-        reasons = [
-            f"{error.json_path}: {error.message}"
-            for error in sorted(validator.iter_errors(value), key=lambda error: error.json_path)
-        ]
+        try:
+            reasons = [
+                f"{error.json_path}: {error.message}"
+                for error in sorted(validator.iter_errors(value), key=lambda error: error.json_path)
+            ]
+        except RecursionError as error:
+            msg = "it is nested too deeply, or a reference in the schema leads back to itself"
+            raise SchemaMismatchError(msg) from error
         if reasons:
             raise SchemaMismatchError("; ".join(reasons[:_MOST_REASONS]))
         return value
@@ -182,6 +215,14 @@ def _of_dict(schema: Mapping[str, Any], *, source: Any) -> AnswerSchema:
     return _answer(
         inner, name=name, check=check, source=source, growth=growth, description=description
     )
+
+
+def _check_references(schema: dict[str, Any]) -> None:
+    """Refuse references that cannot be followed, before a validator would ask the network."""
+    to_kimi_schema(schema)
+    if '"$dynamicRef":' in json.dumps(schema, default=str):
+        msg = "the JSON schema has a $dynamicRef, which Kimi does not take; use $ref and $defs"
+        raise KimiInvalidInputError(msg)
 
 
 def _unpacked(schema: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any]]:
