@@ -62,7 +62,7 @@ from langchain_kimi.errors.mapping import (
     from_response,
     request_id_of,
 )
-from langchain_kimi.errors.redaction import redact
+from langchain_kimi.errors.redaction import clean_name, redact
 from langchain_kimi.errors.retry_after import parse_retry_after
 
 __all__ = [
@@ -90,6 +90,7 @@ __all__ = [
     "KimiTruncatedOutputError",
     "KimiTruncatedStreamError",
     "KimiUnsupportedParameterError",
+    "clean_name",
     "from_event",
     "from_response",
     "parse_retry_after",

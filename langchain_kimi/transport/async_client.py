@@ -17,6 +17,7 @@ from langchain_kimi.transport.server import (
     DRAIN_SECONDS,
     ERROR_BODY_LIMIT,
     STALE_SECONDS,
+    Headers,
     Server,
 )
 from langchain_kimi.transport.timeout import finite
@@ -32,9 +33,7 @@ class AsyncClient:
         self._server = server
         self.pools = AsyncPools(server)
 
-    async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
-    ) -> AsyncBody:
+    async def send(self, method: str, url: str, headers: Headers, body: bytes | None) -> AsyncBody:
         """Send a request and return its reply once its headers are there.
 
         A kept connection that the server has dropped meanwhile is replaced once; that is no
@@ -65,9 +64,7 @@ class AsyncClient:
             break
         raise failure
 
-    async def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
-    ) -> AsyncBody:
+    async def _send(self, method: str, url: str, headers: Headers, body: bytes | None) -> AsyncBody:
         pool = await self.pools.get()
         timeout = self._server.timeout
         first_byte_by = asyncio.get_running_loop().time() + timeout.response
@@ -76,7 +73,7 @@ class AsyncClient:
                 method,
                 URL(url, encoded="%" in url),  # a signed query must stay as it is
                 data=io.BytesIO(body) if body and len(body) > AT_ONCE else body,
-                headers=headers,
+                headers=headers.get_secret_value(),
                 proxy=pool.proxy(url),
                 allow_redirects=False,
             )
@@ -90,7 +87,7 @@ class AsyncBody:
         self, server: Server, response: aiohttp.ClientResponse, first_byte_by: float
     ) -> None:
         self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.headers: Mapping[str, str] = response.headers
         self._server = server
         self._response = response
         self._first_byte_by: float | None = first_byte_by

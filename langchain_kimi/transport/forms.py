@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from urllib3.filepost import encode_multipart_formdata
 
 from langchain_kimi._version import __version__
-from langchain_kimi.transport.server import check_headers
+from langchain_kimi.transport.server import Headers, check_headers, sealed
 
 __all__ = ["Form", "bare_address", "file_form", "foreign_headers"]
 
@@ -38,19 +38,19 @@ def file_form(fields: Mapping[str, str], *, name: str, mime_type: str, data: byt
     return Form(body, content_type)
 
 
-def foreign_headers(headers: Mapping[str, str]) -> dict[str, str]:
+def foreign_headers(headers: Mapping[str, str]) -> Headers:
     """Return the headers of a request to a host that is not the API's: no key, none of its headers.
 
     Args:
         headers: What the request itself needs.
     """
     check_headers(headers)
-    return {
+    standard = {
         "accept": "*/*",
         "accept-encoding": "identity",
         "user-agent": f"langchain-kimi/{__version__}",
-        **{name.lower(): value for name, value in headers.items()},
     }
+    return sealed(standard, headers)
 
 
 def bare_address(url: str) -> str:

@@ -7,23 +7,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_kimi.errors import KimiInvalidInputError, request_id_of
+from langchain_kimi.errors import KimiInvalidInputError
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A server's JSON reply."""
+    """A server's JSON reply.
+
+    Attributes:
+        data: The JSON object.
+        headers: The reply's headers; names in any case.
+        status: The HTTP status.
+        request_id: The server's id of the request, or None where it gave none.
+    """
 
     data: dict[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
-
-    @property
-    def request_id(self) -> str | None:
-        """The server's id of the request, or None where it gave none."""
-        return request_id_of(self.headers)
+    request_id: str | None = None
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:

@@ -13,13 +13,16 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception,
-    stop_after_attempt,
-    stop_before_delay,
 )
 
 from langchain_kimi.errors import KimiError
 
 T = TypeVar("T")
+AliveAt = Callable[[], float | None]
+
+
+def _unknown() -> None:
+    """Say that no server has told that it works on the request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,8 @@ class RetryPolicy:
         max_retries: Repetitions after the first try.
         backoff: Seconds; the n-th wait is drawn from 0.5 to 1 times `backoff * 2**n`.
         max_wait: The longest wait. A Retry-After beyond it raises at once.
-        total: Seconds since the first try after which nothing is repeated.
+        total: Seconds after which nothing is repeated: since the first try, or since the server
+            last said that it works on the request.
     """
 
     max_retries: int = 2
@@ -46,8 +50,13 @@ class RetryPolicy:
     max_wait: float = 60.0
     total: float = 600.0
 
-    def run(self, attempt: Callable[[], T]) -> T:
-        """Call until it succeeds or the policy is used up; the last error is raised as it is."""
+    def run(self, attempt: Callable[[], T], alive_at: AliveAt = _unknown) -> T:
+        """Call until it succeeds or the policy is used up; the last error is raised as it is.
+
+        Args:
+            attempt: What is called.
+            alive_at: When the server last said that it works on the request, where it did.
+        """
         started = time.monotonic()
         try:
             return attempt()
@@ -61,9 +70,9 @@ class RetryPolicy:
                 raise failures.pop()
             return attempt()
 
-        return Retrying(**self._rules(started))(again)
+        return Retrying(**self._rules(started, alive_at))(again)
 
-    async def arun(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def arun(self, attempt: Callable[[], Awaitable[T]], alive_at: AliveAt = _unknown) -> T:
         """Await until it succeeds or the policy is used up; see `run`."""
         started = time.monotonic()
         try:
@@ -78,13 +87,18 @@ class RetryPolicy:
                 raise failures.pop()
             return await attempt()
 
-        return await AsyncRetrying(**self._rules(started))(again)
+        return await AsyncRetrying(**self._rules(started, alive_at))(again)
 
-    def _rules(self, started: float) -> dict[str, Any]:
+    def _rules(self, started: float, alive_at: AliveAt) -> dict[str, Any]:
         """Return tenacity's settings; the first try, made without its cost, counts as the first."""
-        left = self.total - (time.monotonic() - started)
+
+        def used_up(state: RetryCallState) -> bool:
+            end = (alive_at() or started) + self.total
+            late = time.monotonic() + state.upcoming_sleep > end
+            return late or state.attempt_number > self.max_retries
+
         return {
-            "stop": stop_after_attempt(self.max_retries + 1) | stop_before_delay(left),
+            "stop": used_up,
             "wait": self._wait,
             "retry": retry_if_exception(self._may_pass),
             "reraise": True,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from pydantic import SecretStr
+from pydantic import Secret, SecretStr
 
 from langchain_kimi._version import __version__
 from langchain_kimi.errors import (
@@ -18,12 +18,19 @@ from langchain_kimi.errors import (
     KimiServerError,
     KimiTimeoutError,
     KimiTruncatedStreamError,
+    clean_name,
     from_event,
     from_response,
     redact,
     request_id_of,
 )
 from langchain_kimi.transport.timeout import Timeout
+
+JSON = "application/json"
+EVENTS = "text/event-stream"
+
+Headers = Secret[Mapping[str, str]]
+"""Headers of requests: shown nowhere but on the wire."""
 
 ERROR_BODY_LIMIT = 65_536
 """Bytes of an error's body that are read."""
@@ -40,6 +47,12 @@ _NVIDIA_HOST = re.compile(r"(?:[\w-]+\.)*api(?:\.nvcf)?\.nvidia\.com")
 _SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+_PLAIN_ID = re.compile(r"(?!.*(?:nvapi|sk|ak)-)[\w.:-]{1,100}", re.ASCII)
+
+
+def sealed(*parts: Mapping[str, str]) -> Headers:
+    """Put headers together; names that differ in case only are one header, and the last wins."""
+    return Headers({name.lower(): value for part in parts for name, value in part.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +72,12 @@ class Server:
     base_url: str
     endpoint: str
     api_key: SecretStr | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Headers = field(default_factory=sealed, repr=False)
     timeout: Timeout = field(default_factory=Timeout)
     verify_ssl: bool | str = True
     polls_202: bool = False
+    _prepared: Mapping[str, Headers] = field(init=False, repr=False, compare=False)
+    _secrets: Secret[tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -76,32 +91,37 @@ class Server:
             )
             raise KimiInvalidInputError(msg)
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
-        check_headers({"Authorization": self.key, **self.headers})
-
-    @property
-    def key(self) -> str:
-        """The API key as sent, or an empty string."""
-        return self.api_key.get_secret_value().strip() if self.api_key else ""
+        prepared = {accept: self._prepare(accept) for accept in (JSON, EVENTS)}
+        _refuse(_unsendable(self.headers) or _unsendable(prepared[JSON]))
+        object.__setattr__(self, "_prepared", prepared)
+        object.__setattr__(self, "_secrets", self._hidden())
 
     def url(self, path: str) -> str:
         """Return the address of a path under the base URL."""
         return f"{self.base_url}/{path.lstrip('/')}"
 
-    def request_headers(self, accept: str, extra: Mapping[str, str] | None) -> dict[str, str]:
-        """Return the headers of a request; names that differ in case only are one header."""
-        headers = {
-            "accept": accept,
-            "accept-encoding": "identity",
-            "content-type": "application/json",
-            "user-agent": f"langchain-kimi/{__version__}",
-        }
-        if self.key:
-            headers["authorization"] = f"Bearer {self.key}"
-        headers.update({name.lower(): value for name, value in self.headers.items()})
-        if extra:
-            check_headers(extra)
-            headers.update({name.lower(): value for name, value in extra.items()})
-        return headers
+    def request_headers(self, accept: str, extra: Mapping[str, str] | None) -> Headers:
+        """Return the headers of a request.
+
+        Args:
+            accept: `JSON` or `EVENTS`.
+            extra: Headers of this request; they win over those of every request.
+        """
+        prepared = self._prepared[accept]
+        if not extra:
+            return prepared
+        check_headers(extra)
+        return sealed(prepared.get_secret_value(), extra)
+
+    def request_id(self, headers: Mapping[str, str]) -> str | None:
+        """Return the server's id of a request from its reply headers, bounded and without keys."""
+        found = request_id_of(headers)
+        if found is None:
+            return None
+        secrets = self._secrets.get_secret_value()
+        if _PLAIN_ID.fullmatch(found) and not any(secret in found for secret in secrets):
+            return found
+        return clean_name(found, secrets) or None
 
     def polling_url(self, answered_url: str, request_id: str) -> str:
         """Return where a 202 is polled, which is never a third party's host.
@@ -117,7 +137,9 @@ class Server:
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes, url: str) -> KimiError:
         """Return the error for a reply that is no success."""
         text = body.decode("utf-8", "replace")
-        return from_response(status, headers, text, self.endpoint, url=url, secrets=self._secrets())
+        return from_response(
+            status, headers, text, self.endpoint, url=url, secrets=self._secrets.get_secret_value()
+        )
 
     def unreachable(self, url: str, cause: BaseException | str) -> KimiConnectionError:
         """Return the error for a connection that does not come about or breaks before a reply."""
@@ -135,7 +157,7 @@ class Server:
         """Return the error for a reply that broke off."""
         text = f"{self.endpoint} ({self.base_url}) broke off its reply: {_words(cause)}."
         return KimiTruncatedStreamError(
-            self._clean(text), endpoint=self.endpoint, request_id=request_id_of(headers)
+            self._clean(text), endpoint=self.endpoint, request_id=self.request_id(headers)
         )
 
     def too_slow(self, phase: str, headers: Mapping[str, str] | None = None) -> KimiTimeoutError:
@@ -150,7 +172,7 @@ class Server:
             f"{self.endpoint} ({self.base_url}) {what} within {seconds:g} s."
             f" Raise Timeout({phase}=...) if that is too short."
         )
-        request_id = request_id_of(headers or {})
+        request_id = self.request_id(headers or {})
         return KimiTimeoutError(text, endpoint=self.endpoint, request_id=request_id)
 
     def malformed(self, status: int, headers: Mapping[str, str], body: bytes | str) -> KimiError:
@@ -165,7 +187,7 @@ class Server:
             msg,
             status=status,
             endpoint=self.endpoint,
-            request_id=request_id_of(headers),
+            request_id=self.request_id(headers),
             body=excerpt[:2000],
         )
 
@@ -175,8 +197,8 @@ class Server:
             event,
             self.endpoint,
             url=self.base_url,
-            request_id=request_id_of(headers),
-            secrets=self._secrets(),
+            request_id=self.request_id(headers),
+            secrets=self._secrets.get_secret_value(),
         )
 
     def unpolled(self, headers: Mapping[str, str]) -> KimiError:
@@ -184,27 +206,55 @@ class Server:
         why = "without a request id (NVCF-REQID)" if self.polls_202 else "and is not polled"
         msg = f"{self.endpoint} ({self.base_url}) answered 202 Accepted {why}: there is no reply."
         return KimiServerError(
-            msg, status=202, endpoint=self.endpoint, request_id=request_id_of(headers)
+            msg, status=202, endpoint=self.endpoint, request_id=self.request_id(headers)
         )
 
-    def _secrets(self) -> tuple[str, ...]:
+    def _prepare(self, accept: str) -> Headers:
+        standard = {
+            "accept": accept,
+            "accept-encoding": "identity",
+            "content-type": JSON,
+            "user-agent": f"langchain-kimi/{__version__}",
+        }
+        key = self.api_key.get_secret_value().strip() if self.api_key else ""
+        if key:
+            standard["authorization"] = f"Bearer {key}"
+        return sealed(standard, self.headers.get_secret_value())
+
+    def _hidden(self) -> Secret[tuple[str, ...]]:
         """Return what must not be shown: the key, and headers that carry such, whole and bare."""
-        hidden = [value for name, value in self.headers.items() if _SECRET_HEADER.search(name)]
-        return (self.key, *hidden, *(value.split(" ")[-1] for value in hidden))
+        headers = self.headers.get_secret_value()
+        found = [value for name, value in headers.items() if _SECRET_HEADER.search(name)]
+        found += [value.split(" ")[-1] for value in found]
+        if self.api_key:
+            found.append(self.api_key.get_secret_value().strip())
+        return Secret[tuple[str, ...]](tuple(filter(None, found)))
 
     def _clean(self, text: str) -> str:
-        return redact(text, self._secrets())
+        return redact(text, self._secrets.get_secret_value())
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
     """Refuse headers that HTTP cannot carry, naming the header and never its value."""
-    for name, value in headers.items():
+    _refuse(_unsendable(Headers(headers)))
+
+
+def _unsendable(headers: Headers) -> str | None:
+    """Return the name of a header that HTTP cannot carry."""
+    for name, value in headers.get_secret_value().items():
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            msg = (
-                f"The header {name!r} (Authorization is made from api_key) holds a line break or"
-                " another character that HTTP headers cannot carry. Check for a stray newline."
-            )
-            raise KimiInvalidInputError(msg)
+            return name
+    return None
+
+
+def _refuse(header: str | None) -> None:
+    """Raise where there is such a header, in a frame that does not hold its value."""
+    if header is not None:
+        msg = (
+            f"The header {header!r} (Authorization is made from api_key) holds a line break or"
+            " another character that HTTP headers cannot carry. Check for a stray newline."
+        )
+        raise KimiInvalidInputError(msg)
 
 
 def _address(url: str) -> str:

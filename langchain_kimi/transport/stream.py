@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from langchain_kimi.errors import KimiError, request_id_of
+from langchain_kimi.errors import KimiError
 from langchain_kimi.transport.async_client import AsyncBody
 from langchain_kimi.transport.events import EventDecoder
+from langchain_kimi.transport.exchange import AsyncExchange, SyncExchange
 from langchain_kimi.transport.retry import RetryPolicy
 from langchain_kimi.transport.server import Server
 from langchain_kimi.transport.sync_client import SyncBody
@@ -39,7 +40,7 @@ class _Stream:
     @property
     def request_id(self) -> str | None:
         """The server's id of the request, once the reply has begun."""
-        return request_id_of(self.headers)
+        return self._server.request_id(self.headers)
 
     def _begin(self, status: int, headers: Mapping[str, str]) -> None:
         self._ready.clear()
@@ -80,13 +81,13 @@ class EventStream(_Stream):
 
     def __init__(
         self,
-        open_body: Callable[[], SyncBody],
+        exchange: SyncExchange,
         server: Server,
         retries: RetryPolicy,
         is_output: IsOutput,
     ) -> None:
         super().__init__(server, retries, is_output)
-        self._open_body = open_body
+        self._exchange = exchange
         self._body: SyncBody | None = None
 
     def __enter__(self) -> Self:
@@ -106,7 +107,7 @@ class EventStream(_Stream):
     def __next__(self) -> dict[str, Any]:
         if not self._opened:
             self._opened = True
-            self._retries.run(self._open)
+            self._retries.run(self._open, self._exchange.alive_at)
         while not self._ready:
             if self._failure is not None:
                 raise self._failure
@@ -123,7 +124,7 @@ class EventStream(_Stream):
             body.close()
 
     def _open(self) -> None:
-        self._body = self._open_body()
+        self._body = self._exchange.open()
         self._begin(self._body.status, self._body.headers)
         has_output = False
         try:
@@ -162,13 +163,13 @@ class AsyncEventStream(_Stream):
 
     def __init__(
         self,
-        open_body: Callable[[], Awaitable[AsyncBody]],
+        exchange: AsyncExchange,
         server: Server,
         retries: RetryPolicy,
         is_output: IsOutput,
     ) -> None:
         super().__init__(server, retries, is_output)
-        self._open_body = open_body
+        self._exchange = exchange
         self._body: AsyncBody | None = None
 
     async def __aenter__(self) -> Self:
@@ -188,7 +189,7 @@ class AsyncEventStream(_Stream):
     async def __anext__(self) -> dict[str, Any]:
         if not self._opened:
             self._opened = True
-            await self._retries.arun(self._open)
+            await self._retries.arun(self._open, self._exchange.alive_at)
         while not self._ready:
             if self._failure is not None:
                 raise self._failure
@@ -205,7 +206,7 @@ class AsyncEventStream(_Stream):
             body.close()
 
     async def _open(self) -> None:
-        self._body = await self._open_body()
+        self._body = await self._exchange.open()
         self._begin(self._body.status, self._body.headers)
         has_output = False
         try:

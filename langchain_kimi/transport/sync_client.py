@@ -13,7 +13,7 @@ import urllib3
 
 from langchain_kimi.errors import KimiError
 from langchain_kimi.transport.proxies import proxy_for
-from langchain_kimi.transport.server import DRAIN_SECONDS, ERROR_BODY_LIMIT, Server
+from langchain_kimi.transport.server import DRAIN_SECONDS, ERROR_BODY_LIMIT, Headers, Server
 from langchain_kimi.transport.sync_pool import StaleError, make_pool
 from langchain_kimi.transport.timeout import finite
 
@@ -30,9 +30,7 @@ class SyncClient:
         self._pools: dict[tuple[int, str | None], urllib3.PoolManager] = {}
         self._proxies: dict[str, str | None] = {}
 
-    def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
-    ) -> SyncBody:
+    def send(self, method: str, url: str, headers: Headers, body: bytes | None) -> SyncBody:
         """Send a request and return its reply once its headers are there.
 
         A kept connection that the server has dropped meanwhile is replaced once; that is no
@@ -55,16 +53,14 @@ class SyncClient:
             break
         raise failure
 
-    def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
-    ) -> SyncBody:
+    def _send(self, method: str, url: str, headers: Headers, body: bytes | None) -> SyncBody:
         timeout = self._server.timeout
         first_byte_by = time.monotonic() + timeout.response
         response = self._pool(url).urlopen(
             method,
             url,
             body=body,
-            headers=headers,
+            headers=headers.get_secret_value(),
             redirect=False,
             retries=False,
             preload_content=False,
@@ -97,7 +93,7 @@ class SyncBody:
         self, server: Server, response: urllib3.BaseHTTPResponse, first_byte_by: float
     ) -> None:
         self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.headers: Mapping[str, str] = response.headers
         self._server = server
         self._response = response
         self._pieces = _pieces_of(response)

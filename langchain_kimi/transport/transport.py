@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
 
 from langchain_kimi.transport.async_client import AsyncBody, AsyncClient
+from langchain_kimi.transport.exchange import AsyncExchange, SyncExchange
 from langchain_kimi.transport.forms import Form, bare_address, foreign_headers
-from langchain_kimi.transport.reply import Reply, decode_object, encode_body
+from langchain_kimi.transport.reply import Reply, encode_body
 from langchain_kimi.transport.retry import RetryPolicy
-from langchain_kimi.transport.server import Server
+from langchain_kimi.transport.server import EVENTS, JSON, Headers, Server, sealed
 from langchain_kimi.transport.stream import AsyncEventStream, EventStream
 from langchain_kimi.transport.sync_client import SyncBody, SyncClient
 from langchain_kimi.transport.timeout import Timeout
-
-JSON = "application/json"
-EVENTS = "text/event-stream"
-
-FIRST_POLL = 0.1
-LONGEST_POLL = 2.0
-"""Seconds between two looks at a request that was answered 202; they double up to the longest."""
 
 
 class Transport:
@@ -66,11 +57,13 @@ class Transport:
         verify_ssl: bool | str,
         polls_202: bool,
     ) -> None:
+        hidden = Headers(dict(headers))
+        del headers  # tracebacks may show what stands in a frame
         server = Server(
             base_url=base_url,
             endpoint=endpoint,
             api_key=api_key,
-            headers=dict(headers),
+            headers=hidden,
             timeout=timeout,
             verify_ssl=verify_ssl,
             polls_202=polls_202,
@@ -84,40 +77,38 @@ class Transport:
         self._async = AsyncClient(server)
 
     def __repr__(self) -> str:
-        server = self._server
+        server: Server | None = vars(self).get("_server")
+        if server is None:  # shown by a traceback, while its settings are refused
+            return f"{type(self).__name__}()"
         return f"{type(self).__name__}(base_url={server.base_url!r}, endpoint={server.endpoint!r})"
 
     def post(
         self, path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None
     ) -> Reply:
         """Post a JSON body and return the JSON reply."""
-        data = encode_body(body)
-        return self.retries.run(lambda: self._exchange("POST", path, headers, data))
+        return self._call(path, headers, encode_body(body))
 
     async def apost(
         self, path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None
     ) -> Reply:
         """Post a JSON body and return the JSON reply."""
-        data = encode_body(body)
-        return await self.retries.arun(lambda: self._aexchange("POST", path, headers, data))
+        return await self._acall(path, headers, encode_body(body))
 
     def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Reply:
         """Get a path and return the JSON reply."""
-        return self.retries.run(lambda: self._exchange("GET", path, headers, None))
+        return self._call(path, headers, None)
 
     async def aget(self, path: str, *, headers: Mapping[str, str] | None = None) -> Reply:
         """Get a path and return the JSON reply."""
-        return await self.retries.arun(lambda: self._aexchange("GET", path, headers, None))
+        return await self._acall(path, headers, None)
 
     def post_form(self, path: str, form: Form) -> Reply:
         """Post a multipart form and return the JSON reply."""
-        headers = {"content-type": form.content_type}
-        return self.retries.run(lambda: self._exchange("POST", path, headers, form.body))
+        return self._call(path, {"content-type": form.content_type}, form.body)
 
     async def apost_form(self, path: str, form: Form) -> Reply:
         """Post a multipart form and return the JSON reply."""
-        headers = {"content-type": form.content_type}
-        return await self.retries.arun(lambda: self._aexchange("POST", path, headers, form.body))
+        return await self._acall(path, {"content-type": form.content_type}, form.body)
 
     def put(self, url: str, data: bytes, *, headers: Mapping[str, str]) -> None:
         """Put bytes to an address that the server gave.
@@ -160,12 +151,10 @@ class Transport:
                 let it be true as well for the event with the finish reason.
         """
         data = encode_body(body)
-        return EventStream(
-            lambda: self._send("POST", path, headers, data, EVENTS),
-            self._server,
-            self.retries,
-            is_output,
-        )
+        server = self._server
+        sent = server.request_headers(EVENTS, headers)
+        exchange = SyncExchange(self._sync, server, server.url(path), sent, data)
+        return EventStream(exchange, server, self.retries, is_output)
 
     def astream(
         self,
@@ -177,12 +166,10 @@ class Transport:
     ) -> AsyncEventStream:
         """Post a JSON body and return the events of the streamed reply; see `stream`."""
         data = encode_body(body)
-        return AsyncEventStream(
-            lambda: self._asend("POST", path, headers, data, EVENTS),
-            self._server,
-            self.retries,
-            is_output,
-        )
+        server = self._server
+        sent = server.request_headers(EVENTS, headers)
+        exchange = AsyncExchange(self._async, server, server.url(path), sent, data)
+        return AsyncEventStream(exchange, server, self.retries, is_output)
 
     def close(self) -> None:
         """Close all connections; the next request opens new ones."""
@@ -194,96 +181,26 @@ class Transport:
         self._sync.close()
         await self._async.pools.aclose()
 
-    def _exchange(
-        self, method: str, path: str, headers: Mapping[str, str] | None, data: bytes | None
+    def _call(self, path: str, headers: Mapping[str, str] | None, data: bytes | None) -> Reply:
+        server = self._server
+        sent = server.request_headers(JSON, headers)
+        exchange = SyncExchange(self._sync, server, server.url(path), sent, data)
+        return self.retries.run(exchange.reply, exchange.alive_at)
+
+    async def _acall(
+        self, path: str, headers: Mapping[str, str] | None, data: bytes | None
     ) -> Reply:
-        body = self._send(method, path, headers, data, JSON)
-        return self._reply(body, body.read())
+        server = self._server
+        sent = server.request_headers(JSON, headers)
+        exchange = AsyncExchange(self._async, server, server.url(path), sent, data)
+        return await self.retries.arun(exchange.reply, exchange.alive_at)
 
-    async def _aexchange(
-        self, method: str, path: str, headers: Mapping[str, str] | None, data: bytes | None
-    ) -> Reply:
-        body = await self._asend(method, path, headers, data, JSON)
-        return self._reply(body, await body.read())
-
-    def _reply(self, body: SyncBody | AsyncBody, content: bytes) -> Reply:
-        if not content:
-            raise self._server.cut_off(body.headers, "there is nothing in it")
-        data = decode_object(content)
-        if data is None:
-            raise self._server.malformed(body.status, body.headers, content)
-        return Reply(data, body.headers, body.status)
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        extra: Mapping[str, str] | None,
-        data: bytes | None,
-        accept: str,
-    ) -> SyncBody:
-        url = self._server.url(path)
-        headers = self._server.request_headers(accept, extra)
-        body = self._fetch(url, headers, method, data)
-        deadline = time.monotonic() + self._server.timeout.response
-        pause = FIRST_POLL
-        while body.status == 202:
-            polled = self._polling_url(body, url)
-            body.read_error()
-            if time.monotonic() + pause > deadline:
-                late = self._server.too_slow("response", body.headers)
-                raise late
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_POLL)
-            body = self.retries.run(partial(self._fetch, polled, headers))
-        return body
-
-    async def _asend(
-        self,
-        method: str,
-        path: str,
-        extra: Mapping[str, str] | None,
-        data: bytes | None,
-        accept: str,
-    ) -> AsyncBody:
-        url = self._server.url(path)
-        headers = self._server.request_headers(accept, extra)
-        body = await self._afetch(url, headers, method, data)
-        deadline = time.monotonic() + self._server.timeout.response
-        pause = FIRST_POLL
-        while body.status == 202:
-            polled = self._polling_url(body, url)
-            await body.read_error()
-            if time.monotonic() + pause > deadline:
-                late = self._server.too_slow("response", body.headers)
-                raise late
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_POLL)
-            body = await self.retries.arun(partial(self._afetch, polled, headers))
-        return body
-
-    def _fetch(
-        self, url: str, headers: Mapping[str, str], method: str = "GET", data: bytes | None = None
-    ) -> SyncBody:
-        body = self._sync.send(method, url, headers, data)
-        if not 200 <= body.status < 300:
-            raise self._server.refusal(body.status, body.headers, body.read_error(), url)
-        return body
-
-    async def _afetch(
-        self, url: str, headers: Mapping[str, str], method: str = "GET", data: bytes | None = None
-    ) -> AsyncBody:
-        body = await self._async.send(method, url, headers, data)
-        if not 200 <= body.status < 300:
-            raise self._server.refusal(body.status, body.headers, await body.read_error(), url)
-        return body
-
-    def _put(self, url: str, headers: Mapping[str, str], data: bytes) -> None:
+    def _put(self, url: str, headers: Headers, data: bytes) -> None:
         body = self._sync.send("PUT", url, headers, data)
         body.read_error()
         self._check_put(body, url)
 
-    async def _aput(self, url: str, headers: Mapping[str, str], data: bytes) -> None:
+    async def _aput(self, url: str, headers: Headers, data: bytes) -> None:
         body = await self._async.send("PUT", url, headers, data)
         await body.read_error()
         self._check_put(body, url)
@@ -292,17 +209,10 @@ class Transport:
         if not 200 <= body.status < 300:
             raise self._server.refusal(body.status, {}, b"", bare_address(url))
 
-    def _polling_url(self, body: SyncBody | AsyncBody, url: str) -> str:
-        request_id = body.headers.get("nvcf-reqid")
-        if not self._server.polls_202 or not request_id:
-            body.close()
-            raise self._server.unpolled(body.headers)
-        return self._server.polling_url(url, request_id)
-
     def __getstate__(self) -> dict[str, Any]:
         """Keep the settings that hold no secret."""
         return {
-            "server": replace(self._server, api_key=None, headers={}),
+            "server": replace(self._server, api_key=None, headers=sealed({})),
             "retries": self.retries,
         }
 

@@ -18,6 +18,7 @@ from .raw_server import (
     ROLE,
     Caller,
     Exchange,
+    Handler,
     RawServer,
     answers,
     as_json,
@@ -35,7 +36,7 @@ EVENTS = CHUNKED + event(ROLE) + event(token("a")) + event("[DONE]") + END
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("langchain_kimi.transport.transport.FIRST_POLL", 0.01)
+    monkeypatch.setattr("langchain_kimi.transport.exchange.FIRST_POLL", 0.01)
 
 
 async def test_polls_the_host_that_answered(serve: Serve, connect: Connect, caller: Caller) -> None:
@@ -84,6 +85,75 @@ async def test_an_error_at_the_end_of_polling_is_typed(
     with pytest.raises(errors.KimiBadRequestError, match="bad"):
         await caller.post(connect(server.url, polls_202=True))
     assert len(server.requests) == 2
+
+
+BUSY = as_json({}, "502 Bad Gateway")
+CUT = b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 99\r\n\r\n{"choi'
+
+
+def script(*replies: bytes) -> Handler:
+    """Give one reply after the other, and close the connection after one that is cut."""
+    left = list(replies)
+
+    async def handler(exchange: Exchange) -> None:
+        reply = left.pop(0) if len(left) > 1 else left[0]
+        await exchange.send(reply)
+        if reply in {CUT, EARLY}:
+            exchange.cut()
+
+    return handler
+
+
+EARLY = CHUNKED + event(ROLE)
+
+
+async def test_work_that_was_accepted_is_never_begun_again(
+    serve: Serve, connect: Connect, caller: Caller
+) -> None:
+    for call in (caller.post, caller.stream):
+        server = serve(answers(ACCEPTED, BUSY))
+        with pytest.raises(errors.KimiServerError):
+            await call(connect(server.url, polls_202=True, max_retries=2))
+        assert [request.method for request in server.requests] == ["POST"] + ["GET"] * 3
+
+
+async def test_request_and_polls_share_one_budget(
+    serve: Serve, connect: Connect, caller: Caller
+) -> None:
+    for call in (caller.post, caller.stream):
+        server = serve(answers(BUSY, ACCEPTED, BUSY, ACCEPTED, BUSY))
+        with pytest.raises(errors.KimiServerError):
+            await call(connect(server.url, polls_202=True, max_retries=2))
+        assert [request.method for request in server.requests] == ["POST"] * 2 + ["GET"] * 3
+
+
+async def test_a_polled_reply_that_is_cut_is_polled_again(
+    serve: Serve, connect: Connect, caller: Caller
+) -> None:
+    server = serve(script(ACCEPTED, CUT, as_json(HELLO)))
+    assert (await caller.post(connect(server.url, polls_202=True))).data == HELLO
+    assert [request.method for request in server.requests] == ["POST", "GET", "GET"]
+
+
+async def test_a_polled_stream_that_is_cut_before_its_output_is_polled_again(
+    serve: Serve, connect: Connect, caller: Caller
+) -> None:
+    server = serve(script(ACCEPTED, EARLY, EVENTS))
+    streamed = await caller.stream(connect(server.url, polls_202=True))
+    assert (streamed.text, streamed.done) == ("a", True)
+    assert [request.method for request in server.requests] == ["POST", "GET", "GET"]
+
+
+async def test_polling_that_takes_too_long_does_not_begin_again(
+    serve: Serve, connect: Connect, caller: Caller
+) -> None:
+    for call in (caller.post, caller.stream):
+        server = serve(answers(ACCEPTED))
+        settings = {"polls_202": True, "timeout": Timeout(response=0.1), "max_retries": 3}
+        with pytest.raises(errors.KimiTimeoutError) as caught:
+            await call(connect(server.url, **settings))
+        assert not caught.value.is_retryable
+        assert [request.method for request in server.requests].count("POST") == 1
 
 
 async def test_polling_is_bounded(serve: Serve, connect: Connect, caller: Caller) -> None:

@@ -224,6 +224,23 @@ def test_a_slow_first_try_uses_up_the_total_time(
     assert waits == []
 
 
+@pytest.mark.parametrize(("alive", "ends"), [(700.0, "done"), (100.0, None), (None, None)])
+def test_the_total_time_begins_anew_while_the_server_says_it_works(
+    waits: list[float], monkeypatch: pytest.MonkeyPatch, alive: float | None, ends: str | None
+) -> None:
+    clock = iter([0.0])
+    monkeypatch.setattr(
+        "langchain_kimi.transport.retry.time.monotonic", lambda: next(clock, 1000.0)
+    )
+    policy = RetryPolicy(max_retries=2, total=600.0)
+    attempt = fails(busy(), busy())
+    if ends is None:
+        with pytest.raises(errors.KimiServerError):
+            policy.run(attempt, lambda: alive)
+    else:
+        assert policy.run(attempt, lambda: alive) == ends
+
+
 def test_other_exceptions_pass_through() -> None:
     with pytest.raises(ZeroDivisionError):
         RetryPolicy().run(lambda: 1 // 0)

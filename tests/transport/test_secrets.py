@@ -9,13 +9,16 @@ import pickle
 import traceback
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+import langchain_kimi
 from langchain_kimi import errors
 from langchain_kimi.transport import RetryPolicy, Timeout, Transport
+from langchain_kimi.transport.server import JSON, Server
 
 from .raw_server import (
     CHUNKED,
@@ -32,6 +35,8 @@ from .raw_server import (
     http,
     token,
 )
+
+PACKAGE = str(Path(langchain_kimi.__file__).parent)
 
 Serve = Callable[..., RawServer]
 Connect = Callable[..., Transport]
@@ -173,3 +178,91 @@ async def test_a_key_in_a_header_is_removed(
         await transport.apost("chat", {})
     assert server.requests[0].headers[name.lower()] == value
     assert bare not in str(caught.value) + str(caught.value.body)
+
+
+UNREACHABLE: dict[str, dict[str, Any]] = {
+    "refused": {},
+    "key": {"api_key": SecretStr(f"{KEY}\n{KEY}")},
+    "header": {"headers": {"X-Token": f"hidden-value\n{KEY}"}},
+}
+
+
+def shown_frames(error: BaseException) -> str:
+    """Return a traceback as a crash reporter prints it: the frames of the package with locals."""
+    frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
+    own = [frame for frame in frames if frame.filename.startswith(PACKAGE)]
+    assert own
+    return "".join(f"{frame.name}: {frame.locals}\n" for frame in own)
+
+
+ECHOES = {"garbage", "error event", "malformed event"}
+"""Replies with the key in text that was read as a success: a frame holds what the server said."""
+
+
+@pytest.mark.parametrize("name", sorted(FAILURES.keys() - ECHOES))
+async def test_no_frame_of_a_failure_shows_a_secret(
+    serve: Serve, connect: Connect, caller: Caller, name: str
+) -> None:
+    server = serve(FAILURES[name])
+    transport = connect(server.url, max_retries=1, headers={"X-Token": "hidden-value"})
+    for call in (caller.post, caller.stream):
+        with pytest.raises(errors.KimiError) as caught:
+            await call(transport)
+        shown = shown_frames(caught.value)
+        assert KEY not in shown
+        assert "hidden-value" not in shown
+
+
+@pytest.mark.parametrize("name", UNREACHABLE)
+async def test_no_frame_of_a_refused_setting_shows_a_secret(
+    caller: Caller, unused: int, name: str
+) -> None:
+    settings: dict[str, Any] = {
+        "base_url": f"http://127.0.0.1:{unused}/v1",
+        "api_key": SecretStr(KEY),
+        "endpoint": "vllm",
+        "headers": {"X-Token": "hidden-value"},
+        "timeout": Timeout(),
+        "max_retries": 1,
+        "verify_ssl": True,
+        "polls_202": False,
+    } | UNREACHABLE[name]
+    with pytest.raises(errors.KimiError) as caught:
+        await caller.post(Transport(**settings))
+    shown = shown_frames(caught.value)
+    assert KEY not in shown
+    assert "hidden-value" not in shown
+
+
+def test_headers_on_their_way_show_no_values() -> None:
+    server = Server(base_url="http://h", endpoint="vllm", api_key=SecretStr(KEY))
+    headers = server.request_headers(JSON, {"X-Token": "hidden-value"})
+    assert headers.get_secret_value()["authorization"] == f"Bearer {KEY}"
+    for shown in (repr(headers), str(headers), f"{vars(server)}", repr(server)):
+        assert KEY not in shown
+        assert "hidden-value" not in shown
+
+
+@pytest.mark.parametrize("key", [KEY, "a-key-of-another-form"])
+async def test_request_ids_are_cleaned_wherever_they_go(
+    serve: Serve, connect: Connect, caller: Caller, key: str
+) -> None:
+    given = f"id-{key}-" + "x" * 500
+    server = serve(answers(as_json(HELLO, X_Request_Id=given)))
+    reply = await caller.post(connect(server.url, api_key=SecretStr(key)))
+    head = f"HTTP/1.1 200 OK\r\nX-Request-Id: {given}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    streaming = serve(answers(head.encode() + event(token("a")) + event("[DONE]") + END))
+    streamed = await caller.stream(connect(streaming.url, api_key=SecretStr(key)))
+    for found in (reply.request_id, streamed.request_id):
+        assert found is not None
+        assert found.startswith("id-***")
+        assert len(found) <= 200
+        assert key not in found
+
+
+async def test_a_plain_request_id_stays_as_it_is(
+    serve: Serve, connect: Connect, caller: Caller
+) -> None:
+    server = serve(answers(as_json(HELLO, NVCF_REQID="7f9a0a3e-5c1e-4b55-8f2c-1d8a5e0f9c11")))
+    reply = await caller.post(connect(server.url))
+    assert reply.request_id == "7f9a0a3e-5c1e-4b55-8f2c-1d8a5e0f9c11"
