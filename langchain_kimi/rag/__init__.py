@@ -15,6 +15,11 @@ from langchain_kimi.rag.errors import (
     UnsupportedFileError,
 )
 from langchain_kimi.rag.geometry import Box
+from langchain_kimi.rag.index.engine import Entry, Scope, VectorEngine
+from langchain_kimi.rag.index.engine_store import EngineStore
+from langchain_kimi.rag.index.lance import LanceEngine
+from langchain_kimi.rag.index.langchain import LangChainEngine
+from langchain_kimi.rag.index.milvus import MilvusEngine
 from langchain_kimi.rag.index.records import DocumentRecord, Filter, Hit, IndexStats, Unit
 from langchain_kimi.rag.index.sqlite import SqliteStore
 from langchain_kimi.rag.index.store import Store
@@ -31,8 +36,10 @@ __all__ = [
     "CorpusRetriever",
     "DocumentRecord",
     "EncryptedFileError",
+    "EngineStore",
     "EnrichReport",
     "Enricher",
+    "Entry",
     "FileReport",
     "FileTooLargeError",
     "Filter",
@@ -42,14 +49,19 @@ __all__ = [
     "IndexStats",
     "IngestOptions",
     "IngestReport",
+    "LanceEngine",
+    "LangChainEngine",
+    "MilvusEngine",
     "RagError",
     "Region",
+    "Scope",
     "SqliteStore",
     "StaleFileError",
     "Store",
     "Unit",
     "UnreadableFileError",
     "UnsupportedFileError",
+    "VectorEngine",
     "Weights",
     "picture_of",
 ]

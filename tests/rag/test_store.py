@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 
 from langchain_kimi.rag import (
     Box,
@@ -17,18 +20,63 @@ from langchain_kimi.rag import (
     Store,
     Unit,
 )
+from langchain_kimi.rag.index.engine import VectorEngine
+from langchain_kimi.rag.index.engine_store import EngineStore
+from langchain_kimi.rag.index.lance import LanceEngine
+from langchain_kimi.rag.index.langchain import LangChainEngine
+from langchain_kimi.rag.index.milvus import MilvusEngine
 from langchain_kimi.rag.text import tokens
 
 Open = Callable[[], Store]
 
 
-@pytest.fixture(params=["sqlite"])
+class _Shelf:
+    """Keeps vector stores by name, as a server of its own would."""
+
+    def __init__(self, make: Callable[[Embeddings], VectorStore]) -> None:
+        self._make = make
+        self._stores: dict[str, VectorStore] = {}
+
+    def open(self, name: str, embeddings: Embeddings) -> VectorStore:
+        store = self._stores.setdefault(name, self._make(embeddings))
+        store.embedding = store.embedding_function = embeddings  # type: ignore[attr-defined]
+        return store
+
+
+def _faiss(embeddings: Embeddings) -> VectorStore:
+    faiss = pytest.importorskip("faiss")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the package announces its end
+        from langchain_community.docstore.in_memory import InMemoryDocstore
+        from langchain_community.vectorstores import FAISS
+    return FAISS(embeddings, faiss.IndexFlatL2(2), InMemoryDocstore(), {})
+
+
+def _engine_of(name: str, folder: Path) -> Callable[[], VectorEngine]:
+    """Return a function that opens an engine, as each process would."""
+    if name == "lancedb":
+        pytest.importorskip("lancedb")
+        return lambda: LanceEngine(folder / "lance")
+    if name == "milvus":
+        pytest.importorskip("milvus_lite")
+        engine = MilvusEngine(str(folder / "milvus.db"))  # one process may open the file
+        return lambda: engine
+    shelf = _Shelf(InMemoryVectorStore if name == "memory" else _faiss)
+    return lambda: LangChainEngine(shelf.open)
+
+
+ENGINES = ["lancedb", "milvus", "memory", "faiss"]
+
+
+@pytest.fixture(params=["sqlite", *ENGINES])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Return a function that opens the engine's index, each time anew."""
     opened: list[Store] = []
+    path = tmp_path / "index.sqlite"
+    engine = None if request.param == "sqlite" else _engine_of(request.param, tmp_path)
 
     def open_it() -> Store:
-        store = SqliteStore(tmp_path / "index.sqlite")
+        store = SqliteStore(path) if engine is None else EngineStore(path, engine())
         opened.append(store)
         return store
 
@@ -116,7 +164,9 @@ def test_dense_search_ranks_by_cosine(store: Store) -> None:
     fill(store)
     hits = store.search("a", level="page", dense=[0.0, 5.0], k=2)
     assert [hit.unit.id for hit in hits] == ["mills:2", "boats:1"]
-    assert hits[0].score == pytest.approx(1.0)
+    assert hits[0].score > hits[1].score
+    if not isinstance(getattr(store, "_engine", None), LangChainEngine):  # scores are the store's
+        assert hits[0].score == pytest.approx(1.0, abs=1e-5)
 
 
 def test_only_one_kind_of_query_at_a_time(store: Store) -> None:
@@ -180,6 +230,33 @@ def test_namespaces_do_not_see_each_other(store: Store) -> None:
     assert store.delete("a", ["mills"]) == 1
     assert store.stats("b").units == 1
     assert store.stats("none").documents == 0
+
+
+HOSTILE = ["' OR '1'='1", 'b" or 1 == 1 or "', "a'; DROP TABLE units; --", "*", "%", "../b", "ä b"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_or_filter_leads_across_namespaces(store: Store, name: str) -> None:
+    store.upsert("b", record("mills"), [page("mills", 1, "secret flour")], [[1.0, 0.0]])
+    store.upsert(name, record(name), [page(name, 1, "own flour")], [[0.9, 0.1]])
+    filters = [
+        None,
+        Filter(documents=("mills", name)),
+        Filter(paths=("*", name)),
+        Filter(kinds=(name, "page")),  # type: ignore[arg-type]
+        Filter(ids=("mills:1", f"{name}:1")),
+        Filter(media_types=(name, "application/pdf")),
+        Filter(tags=(name,)),
+        Filter(after=name),
+        Filter(before=name),
+    ]
+    for where in filters:
+        for query in ({"text": ["secret", "own"]}, {"dense": [1.0, 0.0]}):
+            assert set(ids(store, name, where=where, **query)) <= {f"{name}:1"}
+    assert ids(store, name, dense=[1.0, 0.0]) == [f"{name}:1"]
+    assert store.delete(name, ["mills", name]) == 1
+    assert [unit.text for unit in store.units("b", level="page")] == ["secret flour"]
+    assert ids(store, "b", dense=[1.0, 0.0]) == ["mills:1"]
 
 
 def test_a_second_reader_sees_what_the_first_wrote(open_store: Open) -> None:
