@@ -9,9 +9,11 @@ from langchain_kimi.tools.files import file_tools
 from langchain_kimi.tools.mcp import mcp_tools
 from langchain_kimi.tools.python import python_tool
 from langchain_kimi.tools.ready import TOOL_SETS, ready_tools
+from langchain_kimi.tools.secrets import SECRET_FILES
 from langchain_kimi.tools.shell import shell_middleware
 
 __all__ = [
+    "SECRET_FILES",
     "TOOL_SETS",
     "fetch_tool",
     "file_tools",

@@ -1,19 +1,22 @@
 """Read-only file tools within a root folder: list, read, search.
 
 langchain's `FilesystemFileSearchMiddleware` does not serve: its results have no bound, it searches
-`.git` and `.venv` unless ripgrep is installed, and it lists by time of change, so the same files
-give different answers. Its containment rules are the same as here.
+`.git` and `.venv` unless ripgrep is installed, it lists by time of change, so the same files give
+different answers, and it reads files that hold secrets.
 """
 
-import re
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from langchain_core.tools import BaseTool, ToolException, tool
 
-from langchain_kimi.tools.root import Root, glob_pattern
+from langchain_kimi.tools.patterns import Pattern, glob, regular_expression
+from langchain_kimi.tools.root import Root
+from langchain_kimi.tools.secrets import SECRET_FILES, Secrets
 
 MAX_ENTRIES = 500
 MAX_LINES = 400
@@ -22,19 +25,22 @@ MAX_READ_BYTES = 50_000_000
 MAX_SEARCH_BYTES = 5_000_000
 MAX_MATCHES = 100
 MAX_MATCH_CHARACTERS = 300
+MAX_CHARACTERS = 60_000
+MAX_SECONDS = 20.0
 
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
-def file_tools(root: str | Path) -> list[BaseTool]:
+def file_tools(root: str | Path, *, secrets: Sequence[str] = SECRET_FILES) -> list[BaseTool]:
     """Make the tools `list_files`, `read_file` and `search_files` for a folder.
 
     The tools only read. A path that leaves the folder, also through a symlink, is refused, and
-    so are files that usually hold secrets (`.env`, `*.pem`, …). Binary files and what is too
-    long are left out with a note that says so.
+    so are files that usually hold secrets (`.env`, `.ssh/`, `*.pem`, …), which are not listed or
+    searched either. Binary files and what is too long are left out with a note that says so.
 
     Args:
         root: The folder.
+        secrets: What to keep from the model; `[*SECRET_FILES, "*.sqlite"]` adds to the table.
 
     Returns:
         The tools, in this order.
@@ -42,7 +48,7 @@ def file_tools(root: str | Path) -> list[BaseTool]:
     Raises:
         NotADirectoryError: When there is no such folder.
     """
-    files = _Files(Root(root))
+    files = _Files(Root(root, Secrets(secrets)))
 
     @tool(parse_docstring=True)
     def list_files(path: str = ".", pattern: str = "") -> str:
@@ -50,7 +56,7 @@ def file_tools(root: str | Path) -> list[BaseTool]:
 
         Without a pattern: what is directly in the folder, folders with a slash at the end.
         With a pattern: all files below the folder whose path matches, for example
-        `**/*.py` or `*.md`. Folders such as .git, .venv and node_modules are not searched.
+        `**/*.py` or `*.md`. Folders such as .git, .venv and node_modules are left out.
 
         Args:
             path: The folder, relative to the root.
@@ -78,7 +84,8 @@ def file_tools(root: str | Path) -> list[BaseTool]:
         node_modules are not searched.
 
         Args:
-            pattern: A Python regular expression; start it with (?i) to ignore case.
+            pattern: A regular expression in RE2 syntax (no lookaround, no backreferences);
+                start it with (?i) to ignore case.
             path: The folder or file to search, relative to the root.
             include: Search only files that match this glob, for example `*.py`; empty for all.
         """
@@ -104,23 +111,25 @@ class _Files:
         if not folder.is_dir():
             msg = f"{path!r} is a file, not a folder. Read it with read_file."
             raise ToolException(msg)
-        names = self._entries(folder) if not pattern else self._matching(folder, pattern)
+        names = self._matching(folder, glob(pattern)) if pattern else self._entries(folder)
         shown = list(islice(names, MAX_ENTRIES))
         if not shown:
             return "[no files]"
-        if next(iter(names), None) is not None:
+        if next(names, None) is not None:
             shown.append(f"[the first {MAX_ENTRIES} only; narrow the path or the pattern]")
-        return "\n".join(shown)
+        return _joined(shown)
 
     def _entries(self, folder: Path) -> Iterator[str]:
-        entries = sorted(folder.iterdir(), key=lambda entry: (not entry.is_dir(), entry.name))
-        for entry in entries:
-            yield f"{self.root.relative(entry)}{'/' if entry.is_dir() else ''}"
+        for entry in self.root.entries(folder):
+            yield f"{self.root.relative(entry.path)}{'/' if entry.is_folder else ''}"
 
-    def _matching(self, folder: Path, glob: str) -> Iterator[str]:
-        regex = _compiled(glob_pattern, glob, "glob")
+    def _matching(self, folder: Path, wanted: Pattern) -> Iterator[str]:
+        deadline = _Deadline()
         for file in self.root.walk(folder):
-            if regex.fullmatch(file.relative_to(folder).as_posix()):
+            if deadline.is_over():
+                yield deadline.note
+                return
+            if wanted.fits(_text(file.relative_to(folder).as_posix())):
                 yield self.root.relative(file)
 
     def read(self, path: str, start_line: int, line_count: int) -> str:
@@ -128,59 +137,129 @@ class _Files:
         if not file.is_file():
             msg = f"{path!r} is not a file. List it with list_files."
             raise ToolException(msg)
-        size = file.stat().st_size
-        if size > MAX_READ_BYTES:
-            msg = f"{path!r} is too large to read: {size:,} bytes, at most {MAX_READ_BYTES:,}."
-            raise ToolException(msg)
-        encoding = _encoding(file)
-        if encoding is None:
+        with _refusal(path):
+            size = file.stat().st_size
+            if size > MAX_READ_BYTES:
+                msg = f"{path!r} is too large to read: {size:,} bytes, at most {MAX_READ_BYTES:,}."
+                raise ToolException(msg)
+            lines = _lines(file, MAX_READ_BYTES)
+        if lines is None:
             msg = f"{path!r} is a binary file of {size:,} bytes and is not shown."
             raise ToolException(msg)
-        with file.open(encoding=encoding, errors="replace") as lines:
-            return _numbered(lines, start_line, max(1, min(line_count, MAX_LINES)))
+        return _numbered(lines, start_line, max(1, min(line_count, MAX_LINES)))
 
     def search(self, pattern: str, path: str, include: str) -> str:
-        regex = _compiled(re.compile, pattern, "regular expression")
+        expression = regular_expression(pattern)
+        wanted = glob(include) if include else None
         target = self.root.resolve(path)
-        wanted = _compiled(glob_pattern, include, "glob") if include else None
-        skipped: list[str] = []
-        found: list[str] = []
+        if not (target.is_dir() or target.is_file()):
+            msg = f"{path!r} is neither a folder nor a file. List folders with list_files."
+            raise ToolException(msg)
+        search = _Search(expression)
         for file in [target] if target.is_file() else self.root.walk(target):
-            relative = self.root.relative(file)
-            if wanted is not None and not wanted.fullmatch(relative):
-                continue
-            found += [f"{relative}:{hit}" for hit in _hits(file, regex, skipped)]
-            if len(found) > MAX_MATCHES:
+            if search.is_full():
                 break
-        return _report(found, skipped)
+            relative = self.root.relative(file)
+            if wanted is None or wanted.fits(relative):
+                search.add(file, relative)
+        return search.report()
 
 
-def _compiled(
-    compile_: Callable[[str], re.Pattern[str]], pattern: str, kind: str
-) -> re.Pattern[str]:
+class _Deadline:
+    """The time that a listing or a search may take."""
+
+    note = "[stopped when its time was up; narrow the path]"
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + MAX_SECONDS
+
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._end
+
+
+class _Search:
+    """What was found so far."""
+
+    def __init__(self, expression: Pattern) -> None:
+        self._expression = expression
+        self._deadline = _Deadline()
+        self._found: list[str] = []
+        self._skipped: list[str] = []
+
+    def is_full(self) -> bool:
+        return len(self._found) > MAX_MATCHES or self._deadline.is_over()
+
+    def add(self, file: Path, relative: str) -> None:
+        """Search a file."""
+        try:
+            if file.stat().st_size > MAX_SEARCH_BYTES:
+                self._skipped.append("too large")
+                return
+            lines = _lines(file, MAX_SEARCH_BYTES)
+        except OSError:
+            self._skipped.append("unreadable")
+            return
+        if lines is None:
+            self._skipped.append("binary")
+            return
+        for number, line in enumerate(lines, start=1):
+            if self.is_full():
+                break
+            text = line.rstrip("\n")[:MAX_LINE_CHARACTERS]
+            if self._expression.occurs_in(text):
+                hit = _shortened(text.strip(), MAX_MATCH_CHARACTERS)
+                self._found.append(f"{relative}:{number}: {hit}")
+
+    def report(self) -> str:
+        lines = self._found[:MAX_MATCHES] or ["[no matches]"]
+        if len(self._found) > MAX_MATCHES:
+            lines.append(f"[the first {MAX_MATCHES} matches only; narrow the pattern or the path]")
+        elif self._deadline.is_over():
+            lines.append(self._deadline.note)
+        if self._skipped:
+            kinds = sorted(set(self._skipped))
+            counts = ", ".join(f"{self._skipped.count(kind)} {kind}" for kind in kinds)
+            lines.append(f"[files not searched: {counts}]")
+        return _joined(lines)
+
+
+@contextmanager
+def _refusal(path: str) -> Iterator[None]:
+    """Let the model read why a file cannot be opened."""
     try:
-        return compile_(pattern)
-    except re.error as error:
-        msg = f"{pattern!r} is not a valid {kind}: {error}."
+        yield
+    except OSError as error:
+        msg = f"{path!r} cannot be read: {error.strerror or type(error).__name__}."
         raise ToolException(msg) from None
 
 
-def _encoding(file: Path) -> str | None:
-    """Return the encoding to read a file with, or None for a binary file."""
+def _lines(file: Path, limit: int) -> Iterable[str] | None:
+    """Return the lines of a text file up to a number of bytes, or None for a binary file."""
     with file.open("rb") as stream:
-        head = stream.read(8_192)
-    if head[:2] in _BYTE_ORDER_MARKS:
-        return _BYTE_ORDER_MARKS[head[:2]]
-    return None if b"\0" in head else "utf-8-sig"
+        data = stream.read(limit)
+    if data[:2] in _BYTE_ORDER_MARKS:
+        encoding = _BYTE_ORDER_MARKS[data[:2]]
+    elif b"\0" in data[:8_192]:
+        return None
+    else:
+        encoding = "utf-8-sig"
+    return TextIOWrapper(BytesIO(data), encoding=encoding, errors="replace")
 
 
-def _numbered(lines: Any, start: int, count: int) -> str:
+def _numbered(lines: Iterable[str], start: int, count: int) -> str:
+    """Show lines with their numbers, as many as there is room for."""
     start = max(start, 1)
-    shown = [
-        f"{number:>5}  {_shortened(line.rstrip(), MAX_LINE_CHARACTERS)}".rstrip()
-        for number, line in enumerate(islice(lines, start - 1, start - 1 + count), start=start)
-    ]
-    rest = sum(1 for _ in lines)
+    shown: list[str] = []
+    rest = size = 0
+    for number, line in enumerate(lines, start=1):
+        if number < start:
+            continue
+        if rest or len(shown) == count or size > MAX_CHARACTERS:
+            rest += 1
+            continue
+        text = _shortened(line.rstrip(), MAX_LINE_CHARACTERS)
+        shown.append(f"{number:>5}  {text}".rstrip())
+        size += len(shown[-1])
     if not shown:
         return "[empty file]" if start == 1 else f"[the file has no line {start}]"
     if rest:
@@ -189,32 +268,18 @@ def _numbered(lines: Any, start: int, count: int) -> str:
     return "\n".join(shown)
 
 
+def _joined(lines: list[str]) -> str:
+    """Join lines; names alone can be thousands of characters long."""
+    text = "\n".join(lines)
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}\n[cut]"
+
+
 def _shortened(text: str, limit: int) -> str:
     return (
         text if len(text) <= limit else f"{text[:limit]}… [{len(text) - limit:,} more characters]"
     )
 
 
-def _hits(file: Path, regex: re.Pattern[str], skipped: list[str]) -> Iterator[str]:
-    if file.stat().st_size > MAX_SEARCH_BYTES:
-        skipped.append("too large")
-        return
-    encoding = _encoding(file)
-    if encoding is None:
-        skipped.append("binary")
-        return
-    with file.open(encoding=encoding, errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            text = line.rstrip("\n")[:MAX_LINE_CHARACTERS]
-            if regex.search(text):
-                yield f"{number}: {_shortened(text.strip(), MAX_MATCH_CHARACTERS)}"
-
-
-def _report(found: list[str], skipped: list[str]) -> str:
-    lines = found[:MAX_MATCHES] or ["[no matches]"]
-    if len(found) > MAX_MATCHES:
-        lines.append(f"[the first {MAX_MATCHES} matches only; narrow the pattern or the path]")
-    if skipped:
-        kinds = ", ".join(f"{skipped.count(kind)} {kind}" for kind in sorted(set(skipped)))
-        lines.append(f"[files not searched: {kinds}]")
-    return "\n".join(lines)
+def _text(name: str) -> str:
+    """Return a name as text; on disk it may be any bytes."""
+    return name.encode(errors="replace").decode()

@@ -1,100 +1,116 @@
 """A folder that tools work in and do not leave."""
 
 import os
-import re
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
 from langchain_core.tools import ToolException
 
+from langchain_kimi.tools.secrets import Secrets
+
 SKIPPED_FOLDERS = frozenset(
     {
-        ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".ruff_cache", ".svn", ".tox",
-        ".venv", "__pycache__", "node_modules", "venv",
+        ".eggs", ".git", ".hg", ".hypothesis", ".ipynb_checkpoints", ".langgraph_api",
+        ".mypy_cache", ".nox", ".pytest_cache", ".ruff_cache", ".svn", ".tox", ".venv",
+        "__pycache__", "node_modules", "venv",
     }
 )  # fmt: skip
+"""Folders of tools, which are neither listed nor searched unless they are named."""
 
-_SECRETS = (".env", ".env.*", ".netrc", "*.pem", "*.key", "id_rsa", "id_ecdsa", "id_ed25519")
-_NOT_SECRET = (".env.example", ".env.sample", ".env.template")
+
+class Entry(NamedTuple):
+    """What stands in a folder."""
+
+    path: Path
+    is_folder: bool
 
 
 class Root:
     """A folder and the rule that no path leads out of it, not by `..` and not by a symlink."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, secrets: Secrets | None = None) -> None:
         """Resolve the folder.
+
+        Args:
+            path: The folder.
+            secrets: The files that are neither read nor shown.
 
         Raises:
             NotADirectoryError: When there is no folder at the path.
         """
         self.path = Path(path).resolve()
+        self.secrets = secrets or Secrets()
         if not self.path.is_dir():
             msg = f"root={str(path)!r} is not a folder. Give an existing folder."
             raise NotADirectoryError(msg)
 
     def resolve(self, path: str) -> Path:
         """Return the real path, or refuse one that lies outside, does not exist or is secret."""
+        asked = self.path / path
         try:
-            real = (self.path / path).resolve(strict=True)
+            real = asked.resolve(strict=True)
         except (OSError, ValueError, RuntimeError):
-            msg = f"There is no {path!r}. Paths are relative to the root; list_files shows them."
+            msg = (
+                f"There is no {_quoted(path)}. Paths are relative to the root; list_files shows "
+                "them."
+            )
             raise ToolException(msg) from None
         if not real.is_relative_to(self.path):
-            msg = f"{path!r} lies outside the root folder and is not read."
+            msg = f"{_quoted(path)} lies outside the root folder and is not read."
             raise ToolException(msg)
-        if is_secret(real):
-            msg = f"{path!r} is a file for secrets (keys, passwords) and is not read."
+        if self._is_secret(asked) or self._is_secret(real):
+            msg = f"{_quoted(path)} usually holds secrets (keys, passwords) and is not read."
             raise ToolException(msg)
         return real
 
     def relative(self, path: Path) -> str:
-        """Return a path as the model sees it."""
-        return path.relative_to(self.path).as_posix()
+        """Return a path as the model sees it, on one line and always text."""
+        text = os.fsencode(path.relative_to(self.path)).decode(errors="replace")
+        return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+    def entries(self, folder: Path) -> list[Entry]:
+        """Return what a folder has to show, sorted: folders, then regular files.
+
+        Left out are skipped folders, secrets, what links out of the root, and what is neither
+        a folder nor a regular file. A folder that cannot be read has nothing to show.
+        """
+        try:
+            with os.scandir(folder) as found:
+                entries = [entry for one in found if (entry := self._entry(one))]
+        except OSError:
+            return []
+        return sorted(entries, key=lambda entry: (not entry.is_folder, entry.path.name))
 
     def walk(self, folder: Path) -> Iterator[Path]:
-        """Yield the regular files below a folder in a stable order, without skipped folders."""
-        for parent, folders, files in os.walk(folder, followlinks=False):
-            folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
-            for name in sorted(files):
-                path = Path(parent, name)
-                if self._is_readable(path):
-                    yield path
+        """Yield the files below a folder in a stable order; links to folders are not followed."""
+        waiting = [folder]
+        while waiting:
+            entries = self.entries(waiting.pop())
+            yield from (entry.path for entry in entries if not entry.is_folder)
+            below = [entry.path for entry in entries if entry.is_folder]
+            waiting += [path for path in reversed(below) if not path.is_symlink()]
 
-    def _is_readable(self, path: Path) -> bool:
+    def _entry(self, found: "os.DirEntry[str]") -> Entry | None:
+        path = Path(found.path)
         try:
-            real = path.resolve(strict=True)
+            is_folder, is_file = found.is_dir(), found.is_file()
+            real = path.resolve(strict=True) if found.is_symlink() else path
         except (OSError, RuntimeError):
-            return False
-        return real.is_file() and real.is_relative_to(self.path) and not is_secret(real)
+            return None
+        if not (is_folder or is_file) or (is_folder and found.name in SKIPPED_FOLDERS):
+            return None
+        if not real.is_relative_to(self.path) or self._is_secret(path) or self._is_secret(real):
+            return None
+        return Entry(path, is_folder)
+
+    def _is_secret(self, path: Path) -> bool:
+        """Say whether a path is in the table of secrets; outside the root, its name counts."""
+        below = Path(os.path.normpath(path))
+        if below.is_relative_to(self.path):
+            return self.secrets.cover(below.relative_to(self.path))
+        return self.secrets.cover(Path(below.name))
 
 
-def is_secret(path: Path) -> bool:
-    """Say whether a file's name is one that holds keys or passwords."""
-    if path.name in _NOT_SECRET:
-        return False
-    return any(fnmatch(path.name, pattern) for pattern in _SECRETS)
-
-
-def glob_pattern(glob: str) -> re.Pattern[str]:
-    """Compile a glob for paths relative to a folder.
-
-    `*` and `?` stay within a name, `**/` crosses folders, `{a,b}` are alternatives; a glob without
-    a slash is for the name at any depth.
-    """
-    glob = glob.removeprefix("./")
-    if "/" not in glob:
-        glob = f"**/{glob}"
-    parts = re.split(r"(\*\*/|\*\*|\*|\?|\{[^{}]*\}|\[[^\]/]*\])", glob)
-    return re.compile("".join(_translated(part) for part in parts))
-
-
-def _translated(part: str) -> str:
-    known = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    if part in known:
-        return known[part]
-    if part.startswith("{") and part.endswith("}"):
-        return "(?:" + "|".join(re.escape(option) for option in part[1:-1].split(",")) + ")"
-    if part.startswith("[") and part.endswith("]") and len(part) > 2:
-        return "[" + part[1:-1].replace("\\", "\\\\").replace("!", "^", 1) + "]"
-    return re.escape(part)
+def _quoted(path: str) -> str:
+    return repr(path if len(path) <= 200 else f"{path[:200]}…")

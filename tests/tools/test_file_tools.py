@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.tools import ToolException
 
-from langchain_kimi.tools import file_tools
-from langchain_kimi.tools.root import Root, glob_pattern
+from langchain_kimi.tools import SECRET_FILES, file_tools, files
+from langchain_kimi.tools.patterns import glob, regular_expression
+from langchain_kimi.tools.root import SKIPPED_FOLDERS, Root
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def use(root: Path) -> Any:
 
 def test_list_shows_one_folder(use) -> None:
     assert use("list_files").content.split("\n") == [
-        ".git/", ".venv/", "docs/", "src/", "README.md",
+        "docs/", "src/", "README.md",
     ]  # fmt: skip
     assert use("list_files", path="src").content.split("\n") == [
         "src/deep/", "src/app.py", "src/data.json",
@@ -186,15 +188,183 @@ def test_an_absolute_path_within_the_root_is_read(use, root: Path) -> None:
     assert "Hello Kimi" in use("read_file", path=str(root / "README.md")).content
 
 
-@pytest.mark.parametrize("name", [".env", ".env.local", "server.pem", "id_rsa", ".netrc"])
-def test_secrets_are_not_read(use, root: Path, name: str) -> None:
-    (root / name).write_text("KEY=hello-secret\n")
-    (root / ".env.example").write_text("KEY=\n")
-    (root / "alias.txt").symlink_to(root / name)
-    for path in (name, "alias.txt"):
-        assert "file for secrets" in use("read_file", path=path).content
-    found = use("search_files", pattern="KEY").content
-    assert found == ".env.example:1: KEY=\n[files not searched: 1 binary]"
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env", ".ENV", ".env.local", "prod.env", ".envrc", "app.env.prod", ".Env.example/.env",
+        "server.pem", "SERVER.PEM", "tls.key", "id_rsa", "id_rsa.bak", "deploy/id_ed25519",
+        ".netrc", ".npmrc", ".pypirc", ".pgpass", ".git/config", "lib/.git/config",
+        ".git/modules/a/b/config", ".git-credentials", ".aws/credentials", ".aws/sso/cache/x",
+        ".ssh/known_hosts", "home/.SSH/config", ".docker/config.json", ".kube/config",
+        ".config/gcloud/x.db", "credentials.json", "client_secret_1.json", "secrets.toml",
+        "terraform.tfstate.backup", "live.tfvars", ".bash_history",
+    ],
+)  # fmt: skip
+def test_secrets_are_neither_read_nor_shown(use, root: Path, name: str) -> None:
+    secret = root / name
+    secret.parent.mkdir(parents=True, exist_ok=True)
+    secret.write_text("KEY=hello-secret\n")
+    (root / "alias.txt").symlink_to(secret)
+    for path in (name, "alias.txt", str(secret), f"src/../{name}"):
+        result = use("read_file", path=path)
+        assert result.status == "error"
+        assert "usually holds secrets (keys, passwords) and is not read" in result.content
+        assert "secrets" in use("search_files", pattern="KEY", path=path).content
+    assert "KEY" not in use("search_files", pattern="KEY", include="**").content
+    assert secret.name not in use("list_files", pattern="**").content.split("\n")
+    assert "alias.txt" not in use("list_files").content
+    assert secret.name not in use("list_files", path=str(secret.parent)).content.split("\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env.example", "api.env.sample", "example.env", "id_rsa.pub", "environment.py",
+        "keys.py", "monkey.json", "config.json", ".github/config", "secrets.py",
+        "dev.tfvars.example",
+    ],
+)  # fmt: skip
+def test_what_holds_no_secret_is_shown(use, root: Path, name: str) -> None:
+    path = root / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("KEY=\n")
+    assert use("read_file", path=name).content == "    1  KEY="
+    assert f"{name}:1: KEY=" in use("search_files", pattern="KEY").content
+
+
+def test_a_secret_name_that_links_to_another_file_is_not_read(use, root: Path) -> None:
+    (root / "settings.txt").write_text("KEY=1\n")
+    (root / ".env").symlink_to(root / "settings.txt")
+    assert "usually holds secrets" in use("read_file", path=".env").content
+    assert ".env" not in use("list_files").content
+
+
+def test_the_table_of_secrets_can_be_extended(root: Path) -> None:
+    (root / "data.sqlite").write_text("KEY\n")
+    (root / ".env").write_text("KEY\n")
+    _, read, _ = file_tools(root, secrets=[*SECRET_FILES, "*.sqlite", "!.env"])
+    assert "usually holds secrets" in read.invoke({"path": "data.sqlite"})
+    assert read.invoke({"path": ".env"}) == "    1  KEY"
+
+
+def test_folders_of_tools_are_left_out_unless_they_are_named(use, root: Path) -> None:
+    for name in SKIPPED_FOLDERS:
+        (root / name).mkdir(exist_ok=True)
+        (root / name / "inside.txt").write_text("hello\n")
+    assert use("list_files").content.split("\n") == ["docs/", "src/", "README.md"]
+    assert use("list_files", pattern="*.txt").content == "[no files]"
+    assert "inside" not in use("search_files", pattern="hello").content
+    assert use("list_files", path=".venv", pattern="*.txt").content == ".venv/inside.txt"
+    assert "inside" in use("search_files", pattern="hello", path="node_modules").content
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+$", "(a|a)*$", "(.*a){25}$", "(a?){500}a{500}$", "(?:(?:a*)*)*b"]
+)
+def test_no_pattern_takes_exponential_time(use, root: Path, pattern: str) -> None:
+    (root / "a.txt").write_text(("a" * 2_000 + "!\n") * 50)
+    assert "a.txt" not in use("search_files", pattern=pattern, path="docs").content
+    regular_expression(pattern).occurs_in("a" * 100_000 + "!")
+
+
+@pytest.mark.parametrize("pattern", ["**/" * 200 + "x", "*a" * 300, "{a,*}" * 150 + "x"])
+def test_no_glob_takes_exponential_time(pattern: str) -> None:
+    assert not glob(pattern).fits("a" * 2_000 + "/b" * 1_000)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("(?=x)", "no lookaround"),
+        (r"(a)\1", "no backreferences"),
+        ("(?:(?:a{999}){999}){999}", "not a valid"),
+        ("x" * 1_001, "longer than 1,000 characters"),
+        ("\ud800", "no text"),
+    ],
+)
+def test_what_the_engine_does_not_take_is_explained(use, pattern: str, reason: str) -> None:
+    assert reason in use("search_files", pattern=pattern).content
+    with pytest.raises(ToolException):
+        glob(pattern * 300) if len(pattern) < 10 else regular_expression(pattern)
+
+
+def test_a_search_and_a_listing_end_when_their_time_is_up(use, monkeypatch) -> None:
+    monkeypatch.setattr(files, "MAX_SECONDS", 0.0)
+    for result in (use("search_files", pattern="hello"), use("list_files", pattern="*.py")):
+        assert result.content.endswith("[stopped when its time was up; narrow the path]")
+
+
+def test_very_deep_folders_are_searched(use, root: Path) -> None:
+    folder = root
+    for _ in range(1_100):
+        folder /= "d"
+        folder.mkdir()
+    (folder / "deep.txt").write_text("hello\n")
+    assert use("list_files", pattern="deep.txt").content.endswith("/d/deep.txt")
+    assert "deep.txt:1: hello" in use("search_files", pattern="hello").content
+    (folder / "deep.txt").unlink()
+    os.removedirs(folder)
+
+
+def test_names_are_shown_on_one_line_and_as_text(use, root: Path) -> None:
+    (root / "a\n[no files]\x1b[2J").write_text("hello\n")
+    Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9.txt")).write_text("hello\n")
+    shown = use("list_files").content
+    assert "a\ufffd[no files]\ufffd[2J" in shown.split("\n")
+    assert "caf\ufffd.txt" in shown.split("\n")
+    assert use("list_files", pattern="*.txt").content == "caf\ufffd.txt"
+    assert "caf\ufffd.txt:1: hello" in use("search_files", pattern="hello").content
+
+
+def test_long_lines_and_names_do_not_fill_the_context(use, root: Path) -> None:
+    (root / "wide.txt").write_text(("hello" * 400 + "\n") * 300)
+    part = use("read_file", path="wide.txt").content
+    assert len(part) < 65_000
+    assert part.endswith("[270 more lines; go on with start_line=31]")
+    folder = root / ("n" * 200) / ("m" * 200) / ("o" * 200)
+    folder.mkdir(parents=True)
+    for number in range(300):
+        (folder / f"{number}.log").touch()
+    assert len(use("list_files", pattern="*.log").content) < 65_000
+
+
+@pytest.mark.parametrize("path", ["x" * 5_000, "/".join("x" * 3_000), "\ud800", "~/.ssh/id_rsa"])
+def test_a_path_that_cannot_be_is_refused_shortly(use, path: str) -> None:
+    for name, args in (("read_file", {}), ("list_files", {}), ("search_files", {"pattern": "x"})):
+        result = use(name, path=path, **args)
+        assert result.status == "error"
+        assert len(result.content) < 400
+
+
+def test_pipes_and_devices_are_never_opened(use, root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    (root / "zero").symlink_to("/dev/zero")
+    assert use("list_files", pattern="*").content.split("\n")[0] == "README.md"
+    assert "pipe" not in use("list_files").content
+    assert "neither a folder nor a file" in use("search_files", pattern="x", path="pipe").content
+    assert "outside the root" in use("read_file", path="zero").content
+
+
+def test_what_the_system_refuses_is_an_answer(use, root: Path, monkeypatch) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("os.scandir", refuse)
+    assert use("read_file", path="README.md").content == (
+        "'README.md' cannot be read: Permission denied."
+    )
+    assert use("list_files").content == "[no files]"
+    assert use("search_files", pattern="x", path="README.md").content == (
+        "[no matches]\n[files not searched: 1 unreadable]"
+    )
+
+
+def test_numbers_of_any_size_are_taken(use) -> None:
+    assert "has no line 1000000" in use("read_file", path="README.md", start_line=10**30).content
+    assert use("read_file", path="README.md", start_line=-5, line_count=-5).content.startswith(
+        "    1  # Title"
+    )
 
 
 def test_a_root_must_be_a_folder(root: Path) -> None:
@@ -207,7 +377,7 @@ def test_tools_come_in_a_fixed_order(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("glob", "path", "matches"),
+    ("pattern", "path", "matches"),
     [
         ("*", "a/b/c.py", True),
         ("a/*", "a/b/c.py", False),
@@ -218,7 +388,12 @@ def test_tools_come_in_a_fixed_order(root: Path) -> None:
         ("a.b", "aXb", False),
         ("{a", "{a", True),
         ("[]", "[]", True),
+        ("{*.py,src/*.js}", "a/b.py", False),
+        ("**/{*.py,*.js}", "a/b.js", True),
+        ("x[!a]y", "x/y", False),
+        ("a[[]b", "a[b", True),
+        ("a*", "a\nb", True),
     ],
 )
-def test_globs(glob: str, path: str, matches: bool) -> None:
-    assert bool(glob_pattern(glob).fullmatch(path)) is matches
+def test_globs(pattern: str, path: str, matches: bool) -> None:
+    assert glob(pattern).fits(path) is matches
