@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
@@ -18,6 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tools import BaseTool
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
@@ -149,6 +150,7 @@ def create_background_agent(
         compaction=compaction or Compaction(),
         interrupt_on=_allowed(interrupt_on or {}),
         result_tokens=result_tokens,
+        saver=checkpointer if isinstance(checkpointer, BaseCheckpointSaver) else None,
     )
     nodes = _Nodes(settings, model, tools if callable(tools) else None, journal, retention)
     graph = StateGraph(
@@ -223,10 +225,7 @@ class _Nodes:
             finally:
                 asked.cancel()
         if not turn.done():
-            waiting = [
-                {"key": q.key, "agent": q.agent, "name": q.call["name"], "args": q.call["args"]}
-                for q in session.swarm.questions.values()
-            ]
+            waiting = [asdict(question.request) for question in session.swarm.questions.values()]
             return Command(goto="approve", update={"waiting": waiting})
         after = "report" if session.swarm.cancelled else "orchestrate"
         return Command(goto=after, update={"messages": turn.result(), "decisions": {}})
@@ -239,16 +238,13 @@ class _Nodes:
                 {
                     "name": item["name"],
                     "args": item["args"],
-                    "description": f"{item['agent'] or 'The orchestrator'} wants to run this tool.",
+                    "description": item["description"],
                 }
                 for item in waiting
             ],
             "review_configs": [
-                {
-                    "action_name": name,
-                    "allowed_decisions": list(self._settings.interrupt_on[name]),
-                }
-                for name in dict.fromkeys(item["name"] for item in waiting)
+                {"action_name": name, "allowed_decisions": list(allowed)}
+                for name, allowed in {item["name"]: item["allowed"] for item in waiting}.items()
             ],
         }
         given = interrupt(request)["decisions"]
@@ -257,7 +253,7 @@ class _Nodes:
             raise ValueError(msg)
         decisions = dict(state.get("decisions", {}))
         for item, decision in zip(waiting, given, strict=True):
-            allowed = self._settings.interrupt_on[item["name"]]
+            allowed = item["allowed"]
             if decision["type"] not in allowed:
                 msg = (
                     f"{decision['type']!r} is no decision for {item['name']}; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -33,8 +33,23 @@ class Timeouts:
     """For a sub-agent whose runnable gives no sign of life."""
 
 
-Ask = Callable[[str, str, ToolCall], Awaitable[dict[str, Any]]]
-"""Put a tool call before a person: (agent, key, call) to a decision of the HITL schema."""
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A tool call that a person is asked about."""
+
+    key: str
+    """The same after any restart."""
+    agent: str
+    """The sub-agent's id, "" for the orchestrator."""
+    name: str
+    args: dict[str, Any]
+    allowed: tuple[str, ...]
+    """The decisions of the HITL schema that may be given."""
+    description: str = ""
+
+
+Ask = Callable[[Request], Awaitable[dict[str, Any]]]
+"""Put a tool call before a person; what comes is a decision of the HITL schema."""
 
 
 class SwarmTools(Protocol):
@@ -58,7 +73,8 @@ class Desk:
     limiter: Limiter
     events: Events
     own_tools: SwarmTools
-    approvals: frozenset[str] = frozenset()
+    approvals: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Tools that a person approves, with the decisions allowed."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeouts: Timeouts = field(default_factory=Timeouts)
     compaction: Compaction = field(default_factory=Compaction)

@@ -29,6 +29,7 @@ async def finish(
     if retention == "results":
         ended = [agent.id for agent in session.state.of_task() if agent.finished]
         await log.journal.compact(log.run, [Kind.REPLY, Kind.TOOLS], ended)
+        await session.forget_graphs(ended)
     session.events.tell("ended", text=report.status)
     infos = await log.journal.artifacts(log.run)
     return {

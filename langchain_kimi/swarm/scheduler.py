@@ -16,12 +16,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.messages import HumanMessage, ToolCall
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables.config import var_child_runnable_config
 
 from langchain_kimi.swarm.backend import JournalError
 from langchain_kimi.swarm.budgets import Grant
-from langchain_kimi.swarm.desk import Desk, last_words
+from langchain_kimi.swarm.desk import Desk, Request, last_words
 from langchain_kimi.swarm.failures import describe
 from langchain_kimi.swarm.handover import handed_over
 from langchain_kimi.swarm.outcome import Outcome
@@ -49,9 +49,7 @@ def _own_context() -> contextvars.Context:
 class Question:
     """A tool call that waits for a person."""
 
-    key: str
-    agent: str
-    call: ToolCall
+    request: Request
     answer: asyncio.Future[dict[str, Any]]
 
 
@@ -366,13 +364,13 @@ class Swarm:
             if which(wait) and not wait.future.done():
                 wait.future.set_result(None)
 
-    async def _ask(self, agent: str, key: str, call: ToolCall) -> dict[str, Any]:
-        decisions = self.desk.state.decisions
+    async def _ask(self, request: Request) -> dict[str, Any]:
+        agent, key, decisions = request.agent, request.key, self.desk.state.decisions
         if key in decisions:
             return decisions[key]
-        question = Question(key, agent, call, self.loop.create_future())
+        question = Question(request, self.loop.create_future())
         self.questions[key] = question
-        self.desk.events.tell("approval", agent=agent, text=call["name"])
+        self.desk.events.tell("approval", agent=agent, text=request.name)
         self.asked.set()
         try:
             if not agent:

@@ -13,6 +13,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import BaseStore
 
 from langchain_kimi.swarm.artifacts import Artifacts
@@ -24,6 +25,7 @@ from langchain_kimi.swarm.failures import Remedy, RetryPolicy, remedy, retry_aft
 from langchain_kimi.swarm.journal import Journal, RunLog
 from langchain_kimi.swarm.limiter import Limiter
 from langchain_kimi.swarm.records import Kind, Record
+from langchain_kimi.swarm.runnable_worker import thread_of
 from langchain_kimi.swarm.scheduler import Swarm
 from langchain_kimi.swarm.state import RunState, Span, critical_steps, replay
 from langchain_kimi.swarm.subagents import Bound, SubAgent, bind
@@ -46,6 +48,8 @@ class Settings:
     compaction: Compaction = field(default_factory=Compaction)
     interrupt_on: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Tools that a person approves, with the decisions allowed."""
+    saver: BaseCheckpointSaver[Any] | None = None
+    """Keeps sub-agents that are graphs without a checkpointer of their own."""
     result_tokens: int = 30_000
     """What the results of one turn may take in the orchestrator's context."""
 
@@ -72,7 +76,9 @@ class Binder:
             kinds = list(self.settings.kinds.values())
             extra = [] if spec.internal else schemas(kinds, spawning=spawning)
             approvals = frozenset(self.settings.interrupt_on)
-            self._bound[key] = bind(spec, self._model, extra=extra, approvals=approvals)
+            self._bound[key] = bind(
+                spec, self._model, extra=extra, approvals=approvals, saver=self.settings.saver
+            )
         return self._bound[key]
 
 
@@ -122,7 +128,7 @@ class Session:
             limiter=self.limiter,
             events=self.events,
             own_tools=_NoTools(),
-            approvals=frozenset(settings.interrupt_on),
+            approvals=settings.interrupt_on,
             retry=settings.retry,
             timeouts=settings.timeouts,
             compaction=settings.compaction,
@@ -214,6 +220,14 @@ class Session:
                 return reply
             finally:
                 self.limiter.leave()
+
+    async def forget_graphs(self, agents: Sequence[str]) -> None:
+        """Drop the steps that graphs among these sub-agents kept in the outer graph's saver."""
+        saver, known = self.settings.saver, self.state.agents
+        for agent in agents if saver is not None else ():
+            bound = self._bound(known[agent].kind)
+            if saver is not None and bound.graph is not None and bound.graph.checkpointer is saver:
+                await saver.adelete_thread(thread_of(self.state.run, agent))
 
     def define(self, messages: Sequence[AnyMessage]) -> None:
         """Know again what `create_subagent` defined earlier in the conversation."""

@@ -213,9 +213,10 @@ def _reply(state: RunState, agent: str, body: dict[str, Any]) -> None:
     start, end = body["t"]
     known.started = known.started or start
     known.status = "running"
-    known.spans.append(Span("model", start, end))
-    known.take(body.get("before", ()))
-    known.take_reply(body["message"])
+    if not body.get("inner"):
+        known.spans.append(Span("model", start, end))
+        known.take(body.get("before", ()))
+        known.take_reply(body["message"])
     for usage in (known.usage, state.used):
         usage.add(body["message"], state.budget.prices)
         usage.steps += body.get("steps", 1) - 1

@@ -15,6 +15,8 @@ from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.tools import BaseTool, InjectedToolArg, StructuredTool
 from langchain_core.tools import tool as make_tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.pregel import Pregel
 from pydantic import BaseModel
 
 SUBMIT = "submit_result"
@@ -73,6 +75,8 @@ class Bound:
     model: Runnable[Any, Any]
     settings: Mapping[str, Any]
     tools: Mapping[str, BoundTool]
+    graph: Pregel[Any, Any, Any, Any] | None
+    """The runnable as a graph that keeps its steps, None where it cannot."""
     check: Callable[[dict[str, Any]], Any] | None
     """Validates what `submit_result` was called with; None without a `response_format`."""
 
@@ -93,6 +97,7 @@ def bind(
     *,
     extra: Sequence[Mapping[str, Any]] = (),
     approvals: frozenset[str] = frozenset(),
+    saver: BaseCheckpointSaver[Any] | None = None,
 ) -> Bound:
     """Make a kind of sub-agent ready to run.
 
@@ -101,6 +106,7 @@ def bind(
         model: The model for a kind that has none of its own.
         extra: Schemas of the tools that the swarm itself answers.
         approvals: Names of the tools that a person must approve.
+        saver: Keeps the steps of a graph that has no checkpointer.
     """
     tools = [t if isinstance(t, BaseTool) else make_tool(t) for t in spec.tools]
     schemas: list[Any] = [*tools, *extra]
@@ -116,8 +122,22 @@ def bind(
         model=inner,
         settings={**settings, **spec.model_settings},
         tools={t.name: bind_tool(t, approved=t.name in approvals) for t in tools},
+        graph=_kept(spec.runnable, saver),
         check=None if spec.response_format is None else _checker(spec.response_format),
     )
+
+
+def _kept(
+    runnable: Runnable[Any, Any] | None, saver: BaseCheckpointSaver[Any] | None
+) -> Pregel[Any, Any, Any, Any] | None:
+    """Return a graph with a checkpointer: its own, else the outer graph's unless it has said no."""
+    if not isinstance(runnable, Pregel):
+        return None
+    if isinstance(runnable.checkpointer, BaseCheckpointSaver):
+        return runnable
+    if runnable.checkpointer is False or saver is None:
+        return None
+    return runnable.copy({"checkpointer": saver})
 
 
 def bind_tool(tool: BaseTool, *, approved: bool = False) -> BoundTool:

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 from langchain_core.runnables import RunnableConfig
 
 from langchain_kimi.swarm.backend import JournalError
-from langchain_kimi.swarm.desk import Desk
+from langchain_kimi.swarm.desk import Desk, Request
 from langchain_kimi.swarm.failures import describe
 from langchain_kimi.swarm.state import AgentState
 from langchain_kimi.swarm.subagents import BoundTool
@@ -94,7 +94,15 @@ class ToolRunner:
 
     async def _approved(self, call: ToolCall, key: str) -> ToolCall | ToolMessage:
         """Return the call as a person wants it, or the answer that stands for its result."""
-        decision = await self._desk.ask(self._id, key, call)
+        request = Request(
+            key=key,
+            agent=self._id,
+            name=call["name"],
+            args=call["args"],
+            allowed=tuple(self._desk.approvals[call["name"]]),
+            description=f"{self._id or 'The orchestrator'} wants to run this tool.",
+        )
+        decision = await self._desk.ask(request)
         if decision["type"] == "approve":
             return call
         if decision["type"] == "edit":

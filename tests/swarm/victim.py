@@ -19,13 +19,16 @@ from typing import Annotated
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command
 
-from langchain_kimi.swarm import IdempotencyKey, create_background_agent, is_unfinished
+from langchain_kimi.swarm import IdempotencyKey, SubAgent, create_background_agent, is_unfinished
 
 from .fakes import FakeModel, calls, is_orchestrator, prompt_of, say, steps_of
 
 AGENTS, STEPS = 12, 4
+GRAPH = "graph0"
+"""One more sub-agent, a compiled graph of as many steps as the others' calls."""
 ASKING = ("agent0", 1)
 """The sub-agent and the step for which a person is asked."""
 APPROVED = Command(resume={"decisions": [{"type": "approve"}]})
@@ -64,11 +67,13 @@ async def main(folder: Path, journal: str) -> None:
             if messages[-1].type == "human":
                 items = [f"agent{n}" for n in range(AGENTS)]
                 args = {"description": "d", "prompt_template": "{{item}}", "items": items}
-                return calls(("agent_swarm", args))
-            return say(f"final: {messages[-1].text.count(' done in ')}")
+                graph = {"agent": "graph", "prompt": GRAPH}
+                return calls(("agent_swarm", args), ("assign_task", graph))
+            told = [m.text for m in messages if m.type == "tool"]
+            return say(f"final: {sum(text.count(' done in ') for text in told)}")
         name, step = prompt_of(messages), steps_of(messages)
         trace.line("model", name, step)
-        if step < STEPS:
+        if step < STEPS and name != GRAPH:
             chosen = "pay" if (name, step) == ASKING else "charge"
             return calls((chosen, {"agent": name, "step": step}))
         told = "/".join(m.text for m in messages if m.type == "tool")
@@ -83,12 +88,26 @@ async def main(folder: Path, journal: str) -> None:
             journal=journal,
             checkpointer=saver,
             budget={"concurrency": 8},
+            subagents=[SubAgent(name="graph", description="A graph.", runnable=chain(model))],
             interrupt_on={"pay": True},
         )
         found = await to_the_end(agent, config, trace)
     told = next(m.text for m in found["messages"] if m.type == "tool")
     result = {"result": found["result"], "told": told, "usage": found["usage"]["steps"]}
     (folder / "result.json").write_text(json.dumps(result))
+
+
+def chain(model):
+    """A graph of model calls, one after the other."""
+
+    async def node(state):
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    builder = StateGraph(MessagesState)
+    for n in range(STEPS):
+        builder.add_node(f"node{n}", node)
+        builder.add_edge(f"node{n - 1}" if n else START, f"node{n}")
+    return builder.compile()
 
 
 async def to_the_end(agent, config, trace: Trace) -> dict:
