@@ -1,25 +1,19 @@
-"""HTTP GET limited to a list of hosts.
+"""HTTP GET limited to a list of hosts. Proxies are not used; see `connection` for why."""
 
-The standard library's HTTP client is used, because the connection must go to the address that
-was checked: a client that resolves the name again could be led elsewhere. Proxies are not used.
-"""
-
+import codecs
+import http
 import http.client
-import socket
-import ssl
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
 from urllib.parse import urljoin
 
 from langchain_core.tools import BaseTool, ToolException, tool
 
 from langchain_kimi._version import __version__
-from langchain_kimi.tools.hosts import AllowedHosts, Target
+from langchain_kimi.tools.connection import MAX_BYTES, Deadline, Reply, get
+from langchain_kimi.tools.hosts import AllowedHosts
 from langchain_kimi.tools.page_text import page_text
 
-MAX_BYTES = 2_000_000
 MAX_CHARACTERS = 20_000
 MAX_REDIRECTS = 5
 TIMEOUT_SECONDS = 30.0
@@ -32,6 +26,12 @@ _HEADERS = {
 }
 _TEXT_TYPES = ("json", "xml", "javascript", "yaml", "toml", "csv", "x-sh")
 _REDIRECTS = {301, 302, 303, 307, 308}
+_CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+_WEB_CHARSETS = re.compile(
+    r"utf-?8|utf-?16([bl]e)?|(us-)?ascii|iso-?8859-\d{1,2}|latin-?\d{1,2}|windows-\d{3,4}"
+    r"|cp\d{3,4}|koi8-[ru]|shift[_-]jis|euc-(jp|kr|cn)|iso-2022-jp|gb(k|2312|18030)|big5(-hkscs)?"
+)
+"""Python knows further codecs, which fail in their own ways or take quadratic time."""
 
 
 def fetch_tool(
@@ -71,25 +71,15 @@ def fetch_tool(
     return fetch_url
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Reply:
-    status: int
-    reason: str
-    location: str | None
-    media_type: str
-    charset: str
-    body: bytes
-
-
 def _get(url: str, allowed: AllowedHosts) -> str:
-    deadline = time.monotonic() + TIMEOUT_SECONDS
+    deadline = Deadline(TIMEOUT_SECONDS)
     for _ in range(MAX_REDIRECTS + 1):
-        target = allowed.check(url)
-        reply = _request(target, deadline)
-        if reply.status in _REDIRECTS and reply.location:
-            url = urljoin(url, reply.location)
+        reply = _request(url, allowed, deadline)
+        location = reply.headers.get("Location")
+        if reply.status in _REDIRECTS and location:
+            url = _joined(url, location)
         elif reply.status != http.HTTPStatus.OK:
-            msg = f"{url} answered {reply.status} {reply.reason}."
+            msg = f"{url} answered {reply.status} {reply.reason[:200]}."
             raise ToolException(msg)
         else:
             return _text(url, reply)
@@ -97,79 +87,50 @@ def _get(url: str, allowed: AllowedHosts) -> str:
     raise ToolException(msg)
 
 
-def _request(target: Target, deadline: float) -> _Reply:
+def _request(url: str, allowed: AllowedHosts, deadline: Deadline) -> Reply:
     try:
-        with _connection(target) as connection:
-            connection.request("GET", target.path, headers={**_HEADERS, "Host": target.netloc})
-            response = connection.getresponse()
-            if response.headers.get("Content-Encoding", "identity") != "identity":
-                msg = f"{target.url} was sent compressed, which was not asked for."
-                raise ToolException(msg)
-            return _Reply(
-                status=response.status,
-                reason=response.reason,
-                location=response.headers.get("Location"),
-                media_type=response.headers.get_content_type(),
-                charset=response.headers.get_content_charset() or "utf-8",
-                body=_body(response, deadline),
-            )
+        reply = get(allowed.check(url, seconds=deadline.left()), _HEADERS, deadline)
     except (OSError, http.client.HTTPException) as error:
-        msg = f"{target.url} could not be fetched: {type(error).__name__}: {error}"
+        msg = f"{url} could not be fetched: {type(error).__name__}: {str(error)[:500]}"
+        raise ToolException(msg) from None
+    if reply.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        msg = f"{url} was sent compressed, which was not asked for."
+        raise ToolException(msg)
+    return reply
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        msg = f"{url} leads to {location[:200]!r}, which is not a URL."
         raise ToolException(msg) from None
 
 
-@contextmanager
-def _connection(target: Target) -> Iterator[http.client.HTTPConnection]:
-    """Connect to a checked address, under the name of the host."""
-    connection = http.client.HTTPConnection(target.host, target.port, timeout=TIMEOUT_SECONDS)
-    stream = _open(target)
-    try:
-        if target.scheme == "https":
-            context = ssl.create_default_context()
-            stream = context.wrap_socket(stream, server_hostname=target.host)
-        connection.sock = stream
-        yield connection
-    finally:
-        connection.close()
-        stream.close()
-
-
-def _open(target: Target) -> socket.socket:
-    """Connect to the first address that answers."""
-    failure = OSError("the host has no address")
-    for address in target.addresses:
-        try:
-            return socket.create_connection((address, target.port), timeout=TIMEOUT_SECONDS)
-        except OSError as error:
-            failure = error
-    raise failure
-
-
-def _body(response: http.client.HTTPResponse, deadline: float) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    while size <= MAX_BYTES and (piece := response.read1(65_536)):
-        pieces.append(piece)
-        size += len(piece)
-        if time.monotonic() > deadline:
-            msg = f"no end within {TIMEOUT_SECONDS:.0f} seconds"
-            raise TimeoutError(msg)
-    return b"".join(pieces)
-
-
-def _text(url: str, reply: _Reply) -> str:
-    if not (reply.media_type.startswith("text/") or reply.media_type.endswith(_TEXT_TYPES)):
-        msg = f"{url} is {reply.media_type}, not text, and is not shown."
+def _text(url: str, reply: Reply) -> str:
+    header = reply.headers.get("Content-Type") or "text/plain"
+    media_type = header.partition(";")[0].strip().lower()
+    if not (media_type.startswith("text/") or media_type.endswith(_TEXT_TYPES)):
+        msg = f"{url} is {media_type[:100]}, not text, and is not shown."
         raise ToolException(msg)
-    try:
-        text = reply.body[:MAX_BYTES].decode(reply.charset, "replace")
-    except LookupError:
-        text = reply.body[:MAX_BYTES].decode("utf-8", "replace")
-    if reply.media_type in {"text/html", "application/xhtml+xml"}:
+    text = reply.body[:MAX_BYTES].decode(_charset(header), "replace")
+    if media_type in {"text/html", "application/xhtml+xml"}:
         text = page_text(text)
     if len(reply.body) > MAX_BYTES:
         text += f"\n[cut: the page is longer than {MAX_BYTES:,} bytes]"
     return text
+
+
+def _charset(content_type: str) -> str:
+    """Return the charset that a page names, if it is one of the web's, or else UTF-8."""
+    found = _CHARSET.search(content_type)
+    name = found[1].lower() if found else "utf-8"
+    if not _WEB_CHARSETS.fullmatch(name):
+        return "utf-8"
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        return "utf-8"
 
 
 def _part(text: str, start: int) -> str:

@@ -1,18 +1,20 @@
 """Which hosts may be fetched from, and which addresses they may have."""
 
-import ipaddress
+import queue
 import socket
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urlsplit
 
 from langchain_core.tools import ToolException
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from langchain_kimi.tools.addresses import is_public
+
+MAX_URL_CHARACTERS = 4_000
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SAFE = "/%:@!$&'()*+,;=~?"
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +75,13 @@ class AllowedHosts:
         self._private = [_entry(text) for text in private_hosts]
         self.schemes = ("https", "http") if allow_http else ("https",)
 
-    def check(self, url: str) -> Target:
-        """Return where to connect for a URL, or refuse it with the reason."""
+    def check(self, url: str, *, seconds: float) -> Target:
+        """Return where to connect for a URL, or refuse it with the reason.
+
+        Args:
+            url: The URL.
+            seconds: How long its name may take to resolve.
+        """
         parts = _split(url)
         if parts.scheme not in self.schemes:
             msg = f"{url!r} is refused: only {' and '.join(self.schemes)} URLs are fetched."
@@ -95,7 +102,7 @@ class AllowedHosts:
             scheme=parts.scheme,
             host=host,
             port=port,
-            addresses=_addresses(host, port, allow_private=is_private),
+            addresses=_addresses(host, port, seconds, allow_private=is_private),
             path=f"{path}?{query}" if query else path,
         )
 
@@ -118,6 +125,9 @@ def _entry(text: str) -> _Entry:
 
 
 def _split(url: str) -> SplitResult:
+    if len(url) > MAX_URL_CHARACTERS:
+        msg = f"The URL is longer than {MAX_URL_CHARACTERS:,} characters and is not fetched."
+        raise ToolException(msg)
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -139,27 +149,31 @@ def _ascii(host: str) -> str:
         raise ToolException(msg) from None
 
 
-def _addresses(host: str, port: int, *, allow_private: bool) -> tuple[str, ...]:
+def _addresses(host: str, port: int, seconds: float, *, allow_private: bool) -> tuple[str, ...]:
     """Resolve a host once; the connection goes to what was checked."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        msg = f"The host {host!r} could not be resolved: {error}."
-        raise ToolException(msg) from None
-    addresses = tuple(dict.fromkeys(str(info[4][0]) for info in found))
+    addresses = _resolved(host, port, seconds)
+    if isinstance(addresses, Exception):
+        msg = f"The host {host!r} could not be resolved: {addresses}."
+        raise ToolException(msg)
     if not allow_private and not all(is_public(address) for address in addresses):
         msg = f"The host {host!r} has a private address and is not fetched."
         raise ToolException(msg)
     return addresses
 
 
-def is_public(text: str) -> bool:
-    """Say whether an address, and the IPv4 address inside it, is on the public internet."""
-    address: Address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address.teredo is not None or address in _NAT64:
-            return False
-        if inner is not None:
-            address = inner
-    return address.is_global and not address.is_multicast
+def _resolved(host: str, port: int, seconds: float) -> tuple[str, ...] | Exception:
+    """Ask the resolver in a thread of its own, as its time cannot be bounded."""
+    answer: queue.Queue[tuple[str, ...] | Exception] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answer.put(tuple(dict.fromkeys(str(info[4][0]) for info in found)))
+        except (OSError, UnicodeError) as error:
+            answer.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        return answer.get(timeout=seconds)
+    except queue.Empty:
+        return TimeoutError(f"no answer within {seconds:.0f} seconds")
