@@ -9,6 +9,7 @@ import pickle
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -273,7 +274,7 @@ def test_error_events_become_typed_errors(
     assert "inside the stream" in str(error)
 
 
-KEYS = ["nvapi-AbC_123-xyz", "sk-proj-AbC123xyz", "plain-key-0123456789", "k1"]
+KEYS = ["nvapi-AbC_123-xyz", "sk-proj-AbC123xyz", "plain-key-0123456789", "dXNl/cjpw+YXNz==", "k1"]
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -283,6 +284,15 @@ KEYS = ["nvapi-AbC_123-xyz", "sk-proj-AbC123xyz", "plain-key-0123456789", "k1"]
 )
 def test_keys_are_replaced(key: str, template: str) -> None:
     assert key not in redact(template.replace("{}", key), [key])
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_keys_are_replaced_however_they_are_written(key: str) -> None:
+    slashed = json.dumps(key).replace("/", "\\/")
+    for text in (json.dumps(json.dumps(slashed)), f"https://h/?key={quote(key, safe='')}&x=1"):
+        shown = redact(text, [key])
+        assert key not in shown.replace("\\", "")
+        assert quote(key, safe="") not in shown
 
 
 @pytest.mark.parametrize("text", ['Bearer realm="x", error="y"', "a task-list of risk-values"])
@@ -445,6 +455,7 @@ HOSTILE = [
     "Bearer " * 80_000,
     "Bearer" + " " * 500_000,
     "sk-" * 170_000,
+    "\\" * 500_000,
 ]
 
 
@@ -454,7 +465,9 @@ def test_no_text_of_a_server_holds_up_the_caller(text: str) -> None:
     """Each of these once took minutes: the time grew with the square of the length."""
     for status in (400, 403, 404, 429, 500):
         body = json.dumps(openai(text, text[:50_000], code=status, param=text))
-        assert from_response(status, {"Retry-After": text}, body, "vllm").status == status
+        secrets = [SECRET, "+starts-with-a-sign"]
+        error = from_response(status, {"Retry-After": text}, body, "vllm", secrets=secrets)
+        assert error.status == status
         assert from_event(openai(text, code=status), "vllm").status == status
 
 

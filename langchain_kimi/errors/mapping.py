@@ -97,7 +97,11 @@ def from_event(
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
     """Return the server's id of a request from its reply headers, by their lower-case names."""
-    return next((found for name in REQUEST_ID_HEADERS if (found := headers.get(name))), None)
+    for name in REQUEST_ID_HEADERS:
+        found = headers.get(name)
+        if found:
+            return found
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)

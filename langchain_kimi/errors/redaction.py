@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from urllib.parse import quote
@@ -18,18 +17,19 @@ READ_LIMIT = 32_768
 # Long enough that replacing it inside a longer word cannot hit ordinary text.
 _LONG_SECRET = 12
 # Patterns stay strings: `re` compiles them when the first error asks, not at import.
+_ESCAPED = r"\\{0,15}"
 _BEARER = r"(?i)\b(bearer|basic)\s+(?!realm\b|error\b)[\w\-.~+/=*]{6,}"
 _KEY_LIKE = r"\b(?:nvapi-|sk-|ak-)[\w\-]{6,}"
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Replace API keys in a text: the given ones, bearer tokens, and what looks like a key."""
-    for secret in secrets:
-        for form in _forms(secret):
-            if form in text:
-                text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", MASK, text)
-                if len(form) >= _LONG_SECRET:
-                    text = text.replace(form, MASK)
+    for form in _forms(secrets):
+        # JSON inside JSON puts more and more backslashes before what is no letter or digit.
+        written = "".join(char if char.isalnum() else _ESCAPED + re.escape(char) for char in form)
+        if len(form) < _LONG_SECRET:
+            written = rf"(?<!\w){written}(?!\w)"
+        text = re.sub(written, MASK, text)
     text = re.sub(_BEARER, rf"\1 {MASK}", text)
     return re.sub(_KEY_LIKE, MASK, text)
 
@@ -49,7 +49,7 @@ def redact_beginning(
     read = text[:READ_LIMIT]
     clean = redact(read if keep is None else printable(read, keep), secrets)
     if len(text) > READ_LIMIT:
-        longest = max((len(form) for secret in secrets for form in _forms(secret)), default=0)
+        longest = 2 * max(map(len, _forms(secrets)), default=0)
         clean = clean[: max(0, len(clean) - longest)]
     return clean[:limit]
 
@@ -66,9 +66,6 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(char for char in text if char.isprintable() or char in keep)
 
 
-def _forms(secret: str) -> set[str]:
-    """Return how a secret may be written: bare, in JSON, and in an address."""
-    if not secret:
-        return set()
-    in_json = json.dumps(secret)[1:-1]
-    return {secret, in_json, in_json.replace("/", "\\/"), quote(secret, safe="")}
+def _forms(secrets: Iterable[str]) -> set[str]:
+    """Return how the secrets may be written: bare, and in an address."""
+    return {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}

@@ -65,7 +65,7 @@ class AsyncClient:
         raise failure
 
     async def _send(self, method: str, url: str, headers: Headers, body: bytes | None) -> AsyncBody:
-        pool = await self.pools.get()
+        pool = self.pools.current() or await self.pools.open()
         timeout = self._server.timeout
         first_byte_by = asyncio.get_running_loop().time() + timeout.response
         async with asyncio.timeout(finite(timeout.response)):

@@ -37,14 +37,13 @@ class AsyncPools:
         self._pools: dict[asyncio.AbstractEventLoop, Pool] = {}
         weakref.finalize(self, _close_all, self._pools).atexit = False
 
-    async def get(self) -> Pool:
-        """Return the pool of the running loop."""
+    def current(self) -> Pool | None:
+        """Return the pool of the running loop, where it has an open one."""
         pool = self._pools.get(asyncio.get_running_loop())
-        if pool is None or pool.session.closed:
-            pool = await self._open()
-        return pool
+        return None if pool is None or pool.session.closed else pool
 
-    async def _open(self) -> Pool:
+    async def open(self) -> Pool:
+        """Make a pool for the running loop."""
         for other in list(self._pools):
             if other.is_closed():
                 self._pools.pop(other).close()

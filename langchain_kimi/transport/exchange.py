@@ -89,7 +89,10 @@ class SyncExchange(_Exchange):
     def open(self) -> SyncBody:
         """Make one try at a reply whose body is coming."""
         if self._polled is None:
-            body = self._fetch(self._method, self._url)
+            body = self._client.send(self._method, self._url, self._headers, self._data)
+            if body.status == 200:
+                return body
+            self._check(body)
             if body.status != 202:
                 return body
             self._accepted(body)
@@ -100,18 +103,17 @@ class SyncExchange(_Exchange):
         headers: Mapping[str, str] = {}
         while True:
             time.sleep(self._next_pause(headers))
-            body = self._fetch("GET", url)
+            body = self._client.send("GET", url, self._headers, None)
+            self._check(body)
             self._alive_at = time.monotonic()
             if body.status != 202:
                 return body
             headers = body.headers
             body.read_error()
 
-    def _fetch(self, method: str, url: str) -> SyncBody:
-        body = self._client.send(method, url, self._headers, self._data)
+    def _check(self, body: SyncBody) -> None:
         if not 200 <= body.status < 300:
             raise self._refusal(body, body.read_error())
-        return body
 
 
 class AsyncExchange(_Exchange):
@@ -131,7 +133,10 @@ class AsyncExchange(_Exchange):
     async def open(self) -> AsyncBody:
         """Make one try at a reply whose body is coming."""
         if self._polled is None:
-            body = await self._fetch(self._method, self._url)
+            body = await self._client.send(self._method, self._url, self._headers, self._data)
+            if body.status == 200:
+                return body
+            await self._check(body)
             if body.status != 202:
                 return body
             self._accepted(body)
@@ -142,15 +147,14 @@ class AsyncExchange(_Exchange):
         headers: Mapping[str, str] = {}
         while True:
             await asyncio.sleep(self._next_pause(headers))
-            body = await self._fetch("GET", url)
+            body = await self._client.send("GET", url, self._headers, None)
+            await self._check(body)
             self._alive_at = time.monotonic()
             if body.status != 202:
                 return body
             headers = body.headers
             await body.read_error()
 
-    async def _fetch(self, method: str, url: str) -> AsyncBody:
-        body = await self._client.send(method, url, self._headers, self._data)
+    async def _check(self, body: AsyncBody) -> None:
         if not 200 <= body.status < 300:
             raise self._refusal(body, await body.read_error())
-        return body

@@ -29,9 +29,6 @@ from langchain_kimi.transport.timeout import Timeout
 JSON = "application/json"
 EVENTS = "text/event-stream"
 
-Headers = Secret[Mapping[str, str]]
-"""Headers of requests: shown nowhere but on the wire."""
-
 ERROR_BODY_LIMIT = 65_536
 """Bytes of an error's body that are read."""
 
@@ -48,6 +45,10 @@ _SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _PLAIN_ID = re.compile(r"(?!.*(?:nvapi|sk|ak)-)[\w.:-]{1,100}", re.ASCII)
+
+
+class Headers(Secret[Mapping[str, str]]):
+    """Headers of requests: shown nowhere but on the wire."""
 
 
 def sealed(*parts: Mapping[str, str]) -> Headers:
@@ -119,8 +120,12 @@ class Server:
         if found is None:
             return None
         secrets = self._secrets.get_secret_value()
-        if _PLAIN_ID.fullmatch(found) and not any(secret in found for secret in secrets):
-            return found
+        if _PLAIN_ID.fullmatch(found):
+            for secret in secrets:
+                if secret in found:
+                    break
+            else:
+                return found
         return clean_name(found, secrets) or None
 
     def polling_url(self, answered_url: str, request_id: str) -> str:
