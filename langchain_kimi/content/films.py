@@ -195,6 +195,9 @@ def _native(
 def _span(footage: Footage, start: float, end: float | None) -> tuple[float, float]:
     """Return from when to when frames are taken."""
     length = footage.length()
+    if not length:
+        msg = f"{footage.name} has no frames that last: it is 0 s long; image() takes a picture"
+        raise KimiInvalidInputError(msg)
     last = length if end is None else min(end, length)
     if not 0 <= start < last:
         until = "its end" if end is None else f"{end} s"

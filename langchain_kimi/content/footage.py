@@ -41,6 +41,9 @@ files and hosts."""
 _SEEK_AHEAD = 4.0
 """Seconds from which on a jump to the next key frame is cheaper than decoding what lies between."""
 
+_SLACK = 0.002
+"""Seconds by which a frame may come late, as times are rounded."""
+
 
 @dataclass
 class Footage:
@@ -121,6 +124,7 @@ class Footage:
         coming: VideoFrame | None = None
         given = -1.0
         ahead, begun = _SEEK_AHEAD, False
+        slack = min(_SLACK, self._interval / 20)
         for time in times:
             position = self.time_of(coming) if coming is not None else 0.0
             if time - position > ahead and (coming is not None or not begun):
@@ -133,7 +137,7 @@ class Footage:
             elif not begun:
                 coming = next(frames, None)
             begun = True
-            while coming is not None and self.time_of(coming) <= time + self._interval / 20:
+            while coming is not None and self.time_of(coming) <= time + slack:
                 shown, coming = coming, next(frames, None)
             found = shown or coming
             if found is not None and self.time_of(found) > given:
@@ -214,6 +218,8 @@ def opened(source: Source, *, max_pixels: int, name: str | None = None) -> Itera
             )
             raise KimiInvalidInputError(msg)
         stream.thread_type = "AUTO"
+        # a film may grow in its middle, whatever its header says
+        codec.options = {"max_pixels": str(max_pixels)}
         yield Footage(
             name, mime_type, width, height, _seconds(container, stream), container, stream
         )

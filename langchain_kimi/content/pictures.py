@@ -167,16 +167,26 @@ def open_picture(data: bytes, name: str | None = None) -> Image:
     try:
         if size is not None and size[0] * size[1] < _PILLOW_WARNS_ABOVE:
             return cast("Image", pillow.open(io.BytesIO(data), formats=formats))
-        with warnings.catch_warnings():
-            # the size is checked against the limits as soon as it is known
-            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
-            return cast("Image", pillow.open(io.BytesIO(data), formats=formats))
+        # the size is checked against the limits as soon as it is known
+        return _open_quietly(pillow, data, formats)
+    except UserWarning:  # where warnings are errors: EXIF data that cannot be read
+        return _open_quietly(pillow, data, formats)
     except pillow.DecompressionBombError as error:
         msg = f"the picture {_called(name)}is too large to decode: {error}"
+        raise KimiInvalidInputError(msg) from error
+    except pillow.UnidentifiedImageError as error:  # its text shows an address in memory
+        msg = f"the picture {_called(name)}is damaged or cut off: its header cannot be read"
         raise KimiInvalidInputError(msg) from error
     except _FAULTS as error:
         msg = f"the picture {_called(name)}is damaged or cut off: {error}"
         raise KimiInvalidInputError(msg) from error
+
+
+def _open_quietly(pillow: Any, data: bytes, formats: tuple[str, ...]) -> Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        return cast("Image", pillow.open(io.BytesIO(data), formats=formats))
 
 
 def scaled(picture: Image, limits: MediaLimits) -> Image:
@@ -253,7 +263,12 @@ def _is_fine(picture: Image, data: bytes, mime_type: str, limits: MediaLimits) -
 
 
 def _turn(picture: Image) -> str | None:
-    return _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
+    if picture.format == "PNG":
+        picture.load()  # as getexif does; whether the pixels are whole is another question
+    try:
+        return _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
+    except _FAULTS:  # the picture may be whole all the same
+        return None
 
 
 def _turned(picture: Image, turn: str | None) -> Image:

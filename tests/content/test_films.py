@@ -6,6 +6,7 @@ import base64
 import io
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from PIL import Image
 from langchain_kimi.content import MediaLimits, video, video_frames, visual_tokens
 from langchain_kimi.content.blocks import read_media_block
 from langchain_kimi.content.films import Sampling
-from langchain_kimi.content.footage import Footage, timestamp
+from langchain_kimi.content.footage import Footage, opened, timestamp
 from langchain_kimi.errors import KimiInvalidInputError
 
 WAYS: list[Sampling] = ["budget", "rate", "scene", "keyframe"]
@@ -321,6 +322,46 @@ def test_sound_alone_is_no_film(tmp_path: Path) -> None:
         container.mux(sound.encode())
     with pytest.raises(KimiInvalidInputError, match="has no picture"):
         video(path)
+
+
+@pytest.mark.parametrize("by", ["budget", "rate", "scene", "keyframe"])
+def test_a_picture_is_no_film_although_its_container_may_be_one(make: Any, by: Any) -> None:
+    with pytest.raises(KimiInvalidInputError, match=r"0 s long.*image\(\)"):
+        video(make.saved(make.photo(), "GIF"), by=by)
+
+
+def test_a_film_that_grows_in_its_middle_is_refused(make: Any, tmp_path: Path) -> None:
+    options = {"seconds": 2, "rate": 25, "codec": "mpeg2video"}
+    small = make.clip(tmp_path / "small.mpg", size=(64, 36), **options).read_bytes()
+    large = make.clip(tmp_path / "large.mpg", size=(1280, 720), **options).read_bytes()
+
+    with opened(small + large, max_pixels=1_000_000) as footage:
+        assert {frame.width for _, frame in footage.frames()} == {64, 1280}
+    with (
+        pytest.raises(KimiInvalidInputError, match="damaged or cut off"),
+        opened(small + large, max_pixels=100_000) as footage,
+    ):
+        list(footage.frames())
+    with pytest.raises(KimiInvalidInputError, match="damaged or cut off"):
+        video(small + large, by="keyframe", limits=MediaLimits(max_pixels=100_000))
+
+
+def test_frames_at_uneven_times(tmp_path: Path) -> None:
+    path = tmp_path / "uneven.mp4"
+    times = [0, 40, 80, 2_000, 2_040, 9_000, 9_040]
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("mpeg4", rate=1_000)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for number, time in enumerate(times):
+            grey = np.full((64, 64, 3), 30 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1_000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+    shown = video_frames(path, by="rate", rate=1.0)
+
+    assert [round(frame.seconds, 2) for frame in shown] == [0.0, 0.08, 2.0, 2.04, 9.0]
 
 
 def test_a_film_without_frames(tmp_path: Path) -> None:
