@@ -4,12 +4,17 @@ Needs the extra `rag`; `office` and `ocr` add file types and an OCR engine.
 """
 
 from langchain_kimi.rag.corpus import Corpus
+from langchain_kimi.rag.embeddings.local import LocalEmbeddings
+from langchain_kimi.rag.embeddings.nvidia import NemotronEmbeddings
+from langchain_kimi.rag.embeddings.pictures import PictureEmbeddings
 from langchain_kimi.rag.enrich import Enricher, EnrichReport
 from langchain_kimi.rag.errors import (
+    EmbeddingError,
     EncryptedFileError,
     FileTooLargeError,
     IndexMismatchError,
     RagError,
+    RerankError,
     StaleFileError,
     UnreadableFileError,
     UnsupportedFileError,
@@ -26,15 +31,21 @@ from langchain_kimi.rag.index.store import Store
 from langchain_kimi.rag.ingest.folder import IngestOptions
 from langchain_kimi.rag.ingest.report import FileReport, IngestReport
 from langchain_kimi.rag.pictures import picture_of
+from langchain_kimi.rag.rerank.compressor import CompressorReranker
+from langchain_kimi.rag.rerank.kimi import KimiReranker
+from langchain_kimi.rag.rerank.nvidia import NemotronReranker
+from langchain_kimi.rag.rerank.reranker import Reranker
 from langchain_kimi.rag.retrieve.search import Found, Region
 from langchain_kimi.rag.retrieve.weights import Weights
 from langchain_kimi.rag.retriever import CorpusRetriever
 
 __all__ = [
     "Box",
+    "CompressorReranker",
     "Corpus",
     "CorpusRetriever",
     "DocumentRecord",
+    "EmbeddingError",
     "EncryptedFileError",
     "EngineStore",
     "EnrichReport",
@@ -49,11 +60,18 @@ __all__ = [
     "IndexStats",
     "IngestOptions",
     "IngestReport",
+    "KimiReranker",
     "LanceEngine",
     "LangChainEngine",
+    "LocalEmbeddings",
     "MilvusEngine",
+    "NemotronEmbeddings",
+    "NemotronReranker",
+    "PictureEmbeddings",
     "RagError",
     "Region",
+    "RerankError",
+    "Reranker",
     "Scope",
     "SqliteStore",
     "StaleFileError",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
+from PIL import Image
 
 from langchain_kimi.rag.index.records import DocumentRecord, Filter, IndexStats
 from langchain_kimi.rag.index.sqlite import SqliteStore
@@ -13,6 +14,8 @@ from langchain_kimi.rag.ingest.folder import FolderIngest, IngestOptions, Progre
 from langchain_kimi.rag.ingest.ocr import OcrChoice, OcrEngine, open_ocr
 from langchain_kimi.rag.ingest.parse import ParseSettings
 from langchain_kimi.rag.ingest.report import IngestReport
+from langchain_kimi.rag.rerank.reranker import Reranker
+from langchain_kimi.rag.retrieve.by_picture import words_in
 from langchain_kimi.rag.retrieve.search import Found, Searcher
 from langchain_kimi.rag.retrieve.weights import Weights
 
@@ -41,6 +44,8 @@ class Corpus:
         embedding_name: str = "",
         ocr: OcrChoice = "auto",
         weights: Weights | None = None,
+        reranker: Reranker | None = None,
+        rerank_depth: int = 30,
     ) -> None:
         """Open a corpus; nothing is read or written before the first call.
 
@@ -52,6 +57,9 @@ class Corpus:
             embedding_name: Its name, stored with the index; by default its `model` attribute.
             ocr: `"auto"`, `"tesseract"`, `"rapidocr"` or `"none"`.
             weights: How much each sign of a match counts.
+            reranker: Puts the best pages in a better order: a `KimiReranker`, `NemotronReranker`,
+                `CompressorReranker`, or a function of a question and pages.
+            rerank_depth: How many pages it is given.
 
         Raises:
             ValueError: If the namespace is empty.
@@ -67,6 +75,8 @@ class Corpus:
         self._checked = False
         self._settings = ParseSettings(ocr=ocr, cache=self.folder / "ocr")
         self._weights = weights
+        self._reranker = reranker
+        self._rerank_depth = rerank_depth
 
     def ingest(
         self,
@@ -97,15 +107,37 @@ class Corpus:
         )
         return run.run(Path(source), progress)
 
-    def search(self, question: str, *, k: int = 10, where: Filter | None = None) -> list[Found]:
+    def search(
+        self,
+        question: str = "",
+        *,
+        picture: Image.Image | None = None,
+        k: int = 10,
+        where: Filter | None = None,
+    ) -> list[Found]:
         """Return the `k` pages or scenes that fit a question best.
+
+        Args:
+            question: What is looked for.
+            picture: Looked for as well, or alone: by the words that OCR reads in it and, with an
+                embedding model that sees pictures, by its looks.
+            k: How many.
+            where: Conditions that each page meets.
 
         Raises:
             IndexMismatchError: If the index was made with another embedding model.
         """
         self._check_embedding()
+        asked = question
+        if picture is not None:
+            asked = f"{question}\n{words_in(picture, self.ocr_engine())}".strip()
         searcher = Searcher(self.store, self.namespace, self._weights, self.embeddings)
-        return searcher.search(question, k=k, where=where)
+        depth = k if self._reranker is None else max(k, self._rerank_depth)
+        found = searcher.search(asked, k=depth if k > 0 else k, where=where, picture=picture)
+        if self._reranker is None or len(found) < 2:
+            return found
+        given = () if picture is None else (picture,)
+        return list(self._reranker(asked, found, *given))[:k]
 
     def documents(self) -> list[DocumentRecord]:
         """Return the documents, by path."""

@@ -22,9 +22,9 @@ from langchain_core.messages import AIMessage, HumanMessage
 from PIL import Image
 
 from langchain_kimi.rag.corpus import Corpus
+from langchain_kimi.rag.embeddings.units import embed_units
 from langchain_kimi.rag.errors import RagError
 from langchain_kimi.rag.index.records import DocumentRecord, Filter, Level, Unit
-from langchain_kimi.rag.ingest.folder import embed_units
 from langchain_kimi.rag.pictures import picture_of
 from langchain_kimi.rag.retrieve.search import found_page
 from langchain_kimi.rag.text import tokens
@@ -102,7 +102,7 @@ class Enricher:
     def _replace(self, document: DocumentRecord, units: list[Unit], captions: list[Unit]) -> None:
         if captions:
             everything = [*units, *captions]
-            vectors = embed_units(self._corpus.embeddings, everything)
+            vectors = embed_units(self._corpus.embeddings, everything, document)
             self._corpus.store.upsert(self._corpus.namespace, document, everything, vectors)
 
     def _describe(self, document: DocumentRecord, unit: Unit) -> tuple[str, bool | None]:

@@ -6,6 +6,8 @@ RagError
 │   └── FileTooLargeError    over the limit of its type
 ├── StaleFileError           gone or changed since it was ingested
 ├── UnsupportedFileError     no parser, or its extra is not installed
+├── EmbeddingError           an embedding model that does not load or does not answer
+├── RerankError              a reranker that gives no order
 └── IndexMismatchError       an index made with another embedding model or layout
 """
 
@@ -38,3 +40,11 @@ class UnsupportedFileError(RagError):
 
 class IndexMismatchError(RagError):
     """The index was made with another embedding model or another layout."""
+
+
+class EmbeddingError(RagError):
+    """The embedding model does not load, or does not answer as asked."""
+
+
+class RerankError(RagError):
+    """The reranker gave no order."""

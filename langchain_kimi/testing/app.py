@@ -19,11 +19,13 @@ from langchain_kimi.testing.files import FileRoutes
 from langchain_kimi.testing.record import Exchange, Recorder
 from langchain_kimi.testing.refusal import Refusal
 from langchain_kimi.testing.responses import Answer, Route, error_response
+from langchain_kimi.testing.retrieval import RetrievalRoutes
 from langchain_kimi.testing.settings import Settings
 from langchain_kimi.testing.uploads import Uploads
 from langchain_kimi.testing.wire import ConnectionCutError
 
 MAX_BODY = 1024**3
+_WITH_RETRIEVAL = ("nvidia", "vllm")  # the catalog, and containers of NIM
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class App:
             *ChatRoutes(dialect, settings, director, uploads, self.closing).table(),
             *CatalogRoutes(dialect, settings, director).table(),
             *files.table(),
+            *(RetrievalRoutes().table() if dialect.name in _WITH_RETRIEVAL else []),
             ("*", "/{path:.*}", _unknown),
         ]
 

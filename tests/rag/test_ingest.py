@@ -221,16 +221,13 @@ def test_a_process_killed_while_writing_leaves_the_index_whole(
     script = textwrap.dedent(
         f"""
         import os
-        from langchain_kimi.rag import Corpus, SqliteStore
-        from langchain_kimi.rag.index import sqlite
-        insert, count = sqlite._insert_unit, 0
+        from langchain_kimi.rag import SqliteStore
+        from langchain_kimi.rag.index import postings
+        add = postings.add_postings
         def dying(*arguments):
-            global count
-            count += 1
-            insert(*arguments)
-            if count == 3:
-                os.kill(os.getpid(), 9)
-        sqlite._insert_unit = dying
+            add(*arguments)
+            os.kill(os.getpid(), 9)
+        postings.add_postings = dying
         store = SqliteStore({str(corpus.folder / "index.sqlite")!r})
         document = store.documents("default")[-1]
         levels = ("document", "page", "chunk")

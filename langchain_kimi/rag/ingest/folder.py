@@ -9,8 +9,9 @@ from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
+from langchain_kimi.rag.embeddings.units import embed_units
 from langchain_kimi.rag.index.records import DocumentRecord, Filter, Unit
-from langchain_kimi.rag.index.store import Store, Vector
+from langchain_kimi.rag.index.store import Store
 from langchain_kimi.rag.index.units import build_units
 from langchain_kimi.rag.ingest.files import SourceFile, document_id, find_files, sha256_of
 from langchain_kimi.rag.ingest.parse import ParseSettings
@@ -20,7 +21,6 @@ from langchain_kimi.rag.ingest.report import FileReport, IngestReport
 
 Progress = Callable[[FileReport, int, int], None]
 """Called after each file with its report, the number of files done and of all files."""
-_BATCH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,12 +131,20 @@ class FolderIngest:
         """Put a parsed file into the index; a failed one leaves its old entries nowhere."""
         name = document_id(stale.file.path)
         if isinstance(outcome, str):
-            self._store.delete(self._namespace, [name])
-            return FileReport(path=stale.file.path, state="failed", reason=outcome)
+            return self._failed(stale, outcome)
         units = build_units(name, stale.file.path, outcome)
         record = self._record(name, stale, outcome, units)
-        self._store.upsert(self._namespace, record, units, embed_units(self._embeddings, units))
+        try:
+            vectors = embed_units(self._embeddings, units, record)
+        except Exception as error:  # noqa: BLE001 whatever a model raises concerns this file
+            reason = f"{stale.file.path} was not embedded: {type(error).__name__}: {error}"
+            return self._failed(stale, reason[:500])
+        self._store.upsert(self._namespace, record, units, vectors)
         return self._checked(stale, record, outcome)
+
+    def _failed(self, stale: _Stale, reason: str) -> FileReport:
+        self._store.delete(self._namespace, [document_id(stale.file.path)])
+        return FileReport(path=stale.file.path, state="failed", reason=reason)
 
     def _record(
         self, name: str, stale: _Stale, parsed: Parsed, units: Sequence[Unit]
@@ -174,24 +182,3 @@ class FolderIngest:
             )
         state = "changed" if stale.known else "added"
         return FileReport(path=path, state=state, pages=parts, notes=parsed.notes)  # type: ignore[arg-type]
-
-
-def embed_units(embeddings: Embeddings | None, units: Sequence[Unit]) -> list[Vector | None] | None:
-    """Embed the chunks; other units and chunks without text have no vector."""
-    if embeddings is None:
-        return None
-    vectors: list[Vector | None] = [None] * len(units)
-    wanted = [
-        index for index, unit in enumerate(units) if unit.level == "chunk" and unit.text.strip()
-    ]
-    for start in range(0, len(wanted), _BATCH):
-        batch = wanted[start : start + _BATCH]
-        texts = [passage(units[index]) for index in batch]
-        for index, vector in zip(batch, embeddings.embed_documents(texts), strict=True):
-            vectors[index] = vector
-    return vectors
-
-
-def passage(unit: Unit) -> str:
-    """Return the text of a chunk as it is embedded: under its headings and caption."""
-    return "\n".join(filter(None, [" > ".join(unit.headings), unit.caption, unit.text]))

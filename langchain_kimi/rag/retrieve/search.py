@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from langchain_core.embeddings import Embeddings
+from PIL import Image
 
 from langchain_kimi.rag.geometry import Box
 from langchain_kimi.rag.index.records import DocumentRecord, Filter, Hit, Unit
 from langchain_kimi.rag.index.store import Store
-from langchain_kimi.rag.retrieve.lexical import (
-    Candidates,
-    PageKey,
-    key_of,
-    lexical_candidates,
-    load_pages,
-)
+from langchain_kimi.rag.retrieve.dense import add_dense
+from langchain_kimi.rag.retrieve.lexical import Candidates, PageKey, lexical_candidates
 from langchain_kimi.rag.retrieve.question import read_question
 from langchain_kimi.rag.retrieve.weights import Weights
-
-_DENSE_DEPTH = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +78,7 @@ class Searcher:
         self._embeddings = embeddings
 
     def rank(
-        self, question: str, where: Filter | None = None
+        self, question: str, where: Filter | None = None, picture: Image.Image | None = None
     ) -> list[tuple[Unit, float, list[Hit]]]:
         """Return all candidate pages, the best first, each with its matching chunks."""
         where = where or Filter()
@@ -93,37 +86,39 @@ class Searcher:
             self._store, self._namespace, read_question(question), where, self._weights
         )
         if self._embeddings is not None:
-            self._add_dense(self._embeddings.embed_query(question), where, found)
+            add_dense(
+                self._store,
+                self._namespace,
+                self._embeddings,
+                question,
+                picture,
+                where,
+                self._weights,
+                found,
+            )
         keys = [key for key in found.pages if _allowed(key, where, found)]
         keys.sort(key=lambda key: (-found.scores[key], key))
         return [(found.pages[key], found.scores[key], found.chunks.get(key, [])) for key in keys]
 
-    def search(self, question: str, *, k: int = 10, where: Filter | None = None) -> list[Found]:
+    def search(
+        self,
+        question: str,
+        *,
+        k: int = 10,
+        where: Filter | None = None,
+        picture: Image.Image | None = None,
+    ) -> list[Found]:
         """Return the best `k` pages."""
         if k < 1:
             msg = f"k is {k}: ask for at least one page"
             raise ValueError(msg)
-        ranked = self.rank(question, where)[:k]
+        ranked = self.rank(question, where, picture)[:k]
         documents = {record.id: record for record in self._store.documents(self._namespace)}
         return [
             found_page(unit, documents[unit.document_id], score, chunks)
             for unit, score, chunks in ranked
             if unit.document_id in documents
         ]
-
-    def _add_dense(self, vector: Sequence[float], where: Filter, found: Candidates) -> None:
-        hits = self._store.search(
-            self._namespace, level="chunk", dense=vector, where=where, k=_DENSE_DEPTH
-        )
-        best: dict[PageKey, float] = defaultdict(float)
-        for hit in hits:
-            key = key_of(hit.unit)
-            best[key] = max(best[key], hit.score)
-            if all(hit.unit.id != other.unit.id for other in found.chunks[key]):
-                found.chunks[key].append(replace(hit, score=0.0))
-        load_pages(self._store, self._namespace, found, list(best))
-        low = min(best.values(), default=0.0)
-        found.add({key: value - low for key, value in best.items()}, self._weights.dense)
 
 
 def _allowed(key: PageKey, where: Filter, found: Candidates) -> bool:

@@ -31,3 +31,7 @@ class Weights:
     """A table or a figure, when the question asks about one."""
     dense: float = 0.35
     """Cosine of the best unit, when the corpus has an embedding model."""
+    picture: float = 0.5
+    """Cosine of the page's picture to the question, when the model sees pictures."""
+    by_picture: float = 1.0
+    """Cosine of the page's picture to the question's picture."""
