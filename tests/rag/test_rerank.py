@@ -27,8 +27,6 @@ from langchain_kimi.testing import KimiServer, say
 from tests.rag.conftest import Make, annual_report
 
 QUESTION = "Which people, orders and results does the report of Birch Mills name, in tonnes?"
-    "Which people, orders and results does the report of Birch Mills name, in tonnes of oats?"
-)
 
 
 @pytest.fixture
