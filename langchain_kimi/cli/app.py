@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from langchain_kimi._version import __version__
-from langchain_kimi.cli import options, rag
+from langchain_kimi.cli import options, rag, runs
 from langchain_kimi.cli.options import EndpointChoice
 
 app = typer.Typer(
@@ -119,6 +119,9 @@ def work(
     rpm: Annotated[
         int | None, typer.Option("--rpm", min=1, help="Requests a minute, over the whole tree.")
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Forget what was done for this task; begin anew.")
+    ] = False,
 ) -> None:
     """Give the background agent a long task; it plans, fans out, and keeps every step on disk.
 
@@ -138,6 +141,7 @@ def work(
         steps=steps,
         subagents=subagents,
         rpm=rpm,
+        again=again,
     )
     raise typer.Exit(exit_code)
 
@@ -206,3 +210,4 @@ def demo(
 
 
 rag.register(app)
+runs.register(app)

@@ -58,6 +58,7 @@ def work(
     steps: int,
     subagents: int,
     rpm: int | None,
+    again: bool,
 ) -> int:
     """Do a long task with sub-agents; 1 when something is missing."""
     from langchain_kimi.cli import work as swarm  # noqa: PLC0415  brings the swarm with it
@@ -77,6 +78,7 @@ def work(
             budget=Budget(steps=steps, subagents=subagents),
             journal=journal,
             requests_per_minute=rpm,
+            again=again,
         )
         return swarm.work(job, llm, console, approver(yes=toolbox.yes), tools)
 

@@ -12,6 +12,7 @@ from langchain_kimi.swarm.live import Progress
 from langchain_kimi.swarm.live_runs import Handle, running
 from langchain_kimi.swarm.resume import is_unfinished
 from langchain_kimi.swarm.subagents import IdempotencyKey, SubAgent
+from langchain_kimi.swarm.threads import delete_run, prune_runs
 
 __all__ = [
     "Budget",
@@ -28,7 +29,9 @@ __all__ = [
     "SwarmEvent",
     "Timeouts",
     "create_background_agent",
+    "delete_run",
     "is_unfinished",
     "open_journal",
+    "prune_runs",
     "running",
 ]

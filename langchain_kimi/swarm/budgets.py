@@ -198,12 +198,10 @@ class Ledger:
         verdict = self._of_time()
         if not internal and self.subagents >= budget.subagents:
             verdict = Verdict(
-                Grant.NONE, "subagents", f"the limit of {budget.subagents} sub-agents is reached"
+                Grant.NONE, "subagents", f"the limit of {budget.subagents} sub-agents"
             )
         elif self._free_steps() < 2:
-            verdict = Verdict(
-                Grant.NONE, "steps", f"the limit of {budget.steps} steps is used or held back"
-            )
+            verdict = Verdict(Grant.NONE, "steps", f"the limit of {budget.steps} steps")
         if verdict.grant is Grant.STEP:
             self.holding.add(agent)
             self.subagents += not internal

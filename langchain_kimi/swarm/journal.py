@@ -98,15 +98,14 @@ class Journal:
         """Forget a run with its records and artifacts."""
         await self._ask(lambda backend: backend.delete(run))
 
-    async def prune(self, *, older_than: float) -> list[str]:
-        """Delete every run that was not written to for `older_than` seconds; name them."""
-        limit = time.time() - older_than
-        old = [info.name for info in await self.runs() if info.updated < limit]
-        for name in old:
-            await self.delete(name)
-        if old:
-            await self._ask(lambda backend: backend.vacuum())
-        return old
+    async def older(self, seconds: float) -> list[str]:
+        """Name the runs that were not written to for so long."""
+        limit = time.time() - seconds
+        return [info.name for info in await self.runs() if info.updated < limit]
+
+    async def vacuum(self) -> None:
+        """Give the room of what was forgotten back to the disk."""
+        await self._ask(lambda backend: backend.vacuum())
 
     async def aclose(self) -> None:
         """Write what is waiting, then let go of the database."""

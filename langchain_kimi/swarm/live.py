@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections import deque
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -13,6 +14,8 @@ from rich.text import Text
 from langchain_kimi.swarm.events import Counts, SwarmEvent
 
 _MOST_ROWS = 12
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What would steer a terminal, or cannot be written to it."""
 _NONE: Counts = {
     "total": 0,
     "waiting": 0,
@@ -41,7 +44,7 @@ class Progress:
     def __init__(self) -> None:
         self.counts: Counts = _NONE.copy()
         self._running: dict[str, SwarmEvent] = {}
-        self._ended: deque[SwarmEvent] = deque(maxlen=4)
+        self._ended: deque[SwarmEvent] = deque(maxlen=_MOST_ROWS)
 
     def update(self, event: SwarmEvent) -> None:
         """Take one event in; others than a swarm's are passed over."""
@@ -80,9 +83,7 @@ class Progress:
         yield bar
         yield Text(self.headline())
         table = Table.grid(padding=(0, 2))
-        for event in list(self._running.values())[-_MOST_ROWS:]:
-            table.add_row(*map(Text, self._cells(event)))
-        for event in self._ended:
+        for event in self._shown():
             table.add_row(*map(Text, self._cells(event)))
         yield table
         left = len(self._running) - _MOST_ROWS
@@ -95,7 +96,7 @@ class Progress:
             "<tr>"
             + "".join(f"<td>{html.escape(cell)}</td>" for cell in self._cells(event))
             + "</tr>"
-            for event in [*list(self._running.values())[-_MOST_ROWS:], *self._ended]
+            for event in self._shown()
         )
         ended = c["done"] + c["failed"]
         return (
@@ -103,10 +104,17 @@ class Progress:
             f"{html.escape(self.headline())}<table>{rows}</table></div>"
         )
 
-    def _cells(self, event: SwarmEvent) -> tuple[str, str, str, str]:
-        return (
+    def _shown(self) -> list[SwarmEvent]:
+        """Return the latest that are at work, and as many that ended as there is room for."""
+        at_work = list(self._running.values())[-_MOST_ROWS:]
+        ended = list(self._ended)[-max(4, _MOST_ROWS - len(at_work)) :]
+        return at_work + ended
+
+    def _cells(self, event: SwarmEvent) -> tuple[str, ...]:
+        cells = (
             event.get("label", event["agent"])[:40],
             event.get("status", ""),
             f"{event.get('steps', 0)} steps",
             (event.get("reason") or event.get("text", ""))[:60],
         )
+        return tuple(_CONTROLS.sub(" ", cell) for cell in cells)

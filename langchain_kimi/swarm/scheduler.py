@@ -261,7 +261,9 @@ class Swarm:
         if agent.usage.steps == agent.offset_steps:
             verdict = self.desk.ledger.admit(agent.id, internal=agent.internal)
             if verdict.grant is not Grant.STEP:
-                self._end(agent, Outcome("skipped", reason=f"not started: {verdict.reason}"))
+                self._end(
+                    agent, Outcome("skipped", reason=f"not started: {verdict.reason} is reached")
+                )
                 return
         self._working.add(agent.id)
         agent.status = "running"

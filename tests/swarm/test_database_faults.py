@@ -11,7 +11,13 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 
-from langchain_kimi.swarm import Journal, JournalError, create_background_agent, open_journal
+from langchain_kimi.swarm import (
+    Journal,
+    JournalError,
+    create_background_agent,
+    open_journal,
+    prune_runs,
+)
 from langchain_kimi.swarm.records import Kind, Record
 from langchain_kimi.swarm.sqlite import SqliteBackend
 
@@ -284,6 +290,6 @@ async def test_on_postgres_the_journal_does_what_it_does_on_sqlite(postgres):
     assert [(i.name, i.size) for i in await journal.artifacts("lost")] == [("a/x.txt", 1)]
     await journal.compact("lost", [Kind.REPLY], ["a"])
     assert [record.agent for record in await journal.read("lost")] == ["a", "b"]
-    assert await journal.prune(older_than=-1) == ["lost"]
+    assert await prune_runs(journal, older_than=-1) == ["lost"]
     assert await journal.runs() == []
     await journal.aclose()

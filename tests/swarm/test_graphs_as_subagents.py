@@ -14,7 +14,14 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 
-from langchain_kimi.swarm import RetryPolicy, SubAgent, create_background_agent, running
+from langchain_kimi.swarm import (
+    RetryPolicy,
+    SubAgent,
+    create_background_agent,
+    delete_run,
+    open_journal,
+    running,
+)
 
 from .fakes import FakeModel, calls, is_orchestrator, prompt_of, say, steps_of
 
@@ -237,3 +244,19 @@ async def test_a_wrong_key_inside_is_not_tried_by_hundreds(tmp_path):
     )
     assert len(inner.seen) <= 6
     assert len(found["missing"]) == 50
+
+
+async def test_a_deleted_run_leaves_no_thread_behind(tmp_path):
+    saver, journal = InMemorySaver(), open_journal(tmp_path / "j.sqlite")
+    inner = FakeModel(rule=lambda _: say("x"))
+    kind = SubAgent(name="graph", description="A graph.", runnable=chain(inner))
+    agent = create_background_agent(
+        led(task("graph")), subagents=[kind], journal=journal, checkpointer=saver
+    )
+    await agent.ainvoke({"messages": [HumanMessage("go")]}, CONFIG)
+    assert {thread.split("/")[0] for thread in saver.storage} == {"graphs"}
+    await delete_run(journal, "graphs", checkpointer=saver)
+    await delete_run(journal, "graphs", checkpointer=saver)
+    assert not saver.storage
+    assert await journal.runs() == []
+    await journal.aclose()

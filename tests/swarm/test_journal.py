@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 from langchain_core.messages import AIMessage
 
+from langchain_kimi.swarm import prune_runs
 from langchain_kimi.swarm.backend import JournalError, JournalTakenError
 from langchain_kimi.swarm.journal import Journal, open_journal
 from langchain_kimi.swarm.records import Kind, Record
@@ -125,8 +126,8 @@ async def test_artifacts_pruning_and_deleting(tmp_path):
     ]
     await journal.compact("run", [Kind.REPLY], ["a"])
     assert [record.agent for record in await journal.read("run")] == ["b"]
-    assert await journal.prune(older_than=3600) == []
-    assert await journal.prune(older_than=-1) == ["run"]
+    assert await prune_runs(journal, older_than=3600) == []
+    assert await prune_runs(journal, older_than=-1) == ["run"]
     assert await journal.runs() == []
     assert await journal.artifact("run", "a/report.md") is None
     with pytest.raises(JournalTakenError):

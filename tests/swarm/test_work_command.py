@@ -80,6 +80,65 @@ def test_cut_off_between_two_checkpoints_it_goes_on(work, kimi_server, monkeypat
     ) == 1
 
 
+def test_a_task_that_is_done_is_shown_and_not_done_again(work, kimi_server):
+    kimi_server.script(FAN_OUT, say("A letter."), say("A letter."), say("A letter."), say("Done."))
+    assert work().exit_code == 0
+    shown = work()
+    assert shown.exit_code == 0
+    assert "This task was done before" in shown.stdout
+    assert "Done." in shown.stdout
+    assert len(kimi_server.requests) == 5
+    kimi_server.script(say("Anew."))
+    anew = work("--again")
+    assert "Anew." in anew.stdout
+    told = kimi_server.requests[-1]["messages"]
+    assert [message["role"] for message in told] == ["system", "user"], "what was before is gone"
+
+
+def test_a_task_that_ended_with_something_missing_goes_on(work, kimi_server):
+    kimi_server.script(FAN_OUT, say("It is a letter."), say("Two are missing."))
+    assert work("--subagents", "1").exit_code == 1
+    kimi_server.script(FAN_OUT, say("B."), say("C."), say("D."), say("All."))
+    done = work()
+    assert "This task ended before (incomplete); going on with what is missing." in done.stdout
+    assert done.exit_code == 0
+    asked = kimi_server.requests[3]["messages"][-1]["content"]
+    assert asked.startswith("Study the letters\n\nYou worked on this before.")
+    assert "- b (" in asked
+
+
+def test_runs_are_listed_and_forgotten(work, kimi_server, tmp_path):
+    def runs(*arguments):
+        return CliRunner().invoke(app, ["runs", "--folder", str(tmp_path / "kept"), *arguments])
+
+    assert "There are no runs" in runs().stdout
+    kimi_server.script(say("Done."))
+    work()
+    (name,) = (path.name for path in (tmp_path / "kept").iterdir() if path.is_dir())
+    assert name.startswith("study-the-letters-")
+    assert runs().stdout.startswith(name)
+    assert runs("--prune", "1").stdout.startswith(name), "too young"
+    wrong = runs("--delete", "nothing")
+    assert (wrong.exit_code, wrong.stderr) == (1, "There is no run nothing.\n")
+    gone = runs("--delete", name)
+    assert gone.stdout.startswith(f"forgotten: {name}\nThere are no runs")
+    assert not (tmp_path / "kept" / name).exists()
+    kimi_server.script(say("Anew."))
+    assert "Anew." in work().stdout
+    assert runs("--prune", "0").stdout.startswith(f"forgotten: {name}")
+    with sqlite3.connect(tmp_path / "kept" / "graph.sqlite") as graph:
+        assert graph.execute("SELECT count(*) FROM checkpoints").fetchone() == (0,)
+    graph.close()
+
+
+def test_a_journal_that_cannot_be_used_is_one_clear_line(work, tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "journal.sqlite").write_text("Dear diary, " * 1000)
+    done = work()
+    assert done.exit_code == 1
+    assert "not a database" in done.stderr
+
+
 def test_code_runs_only_when_a_person_allows_it(work, kimi_server, monkeypatch):
     kimi_server.script(turn(ONE), RUN, say("Refused."), say("Sorry."))
     refused = work("--tools", "python")
@@ -92,7 +151,7 @@ def test_code_runs_only_when_a_person_allows_it(work, kimi_server, monkeypatch):
     monkeypatch.setattr(approval, "_someone_is_there", lambda: True)
     kimi_server.clear()
     kimi_server.script(turn(ONE), RUN, say("It is 42."), say("42."))
-    allowed = work("--tools", "python", input="y\n")
+    allowed = work("--tools", "python", "--again", input="y\n")
     assert "Run it? [y/N]: y" in allowed.stdout
     assert kimi_server.requests[2]["messages"][-1]["content"].strip() == "42"
 
