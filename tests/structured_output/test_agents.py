@@ -16,7 +16,7 @@ from langchain.agents.structured_output import (
 from langchain_core.messages import AIMessage
 
 from langchain_kimi import ChatKimi
-from langchain_kimi.models import MODELS
+from langchain_kimi.models import MODELS, facts_of
 from langchain_kimi.testing import KimiServer, call, say, think, turn
 
 from .kinds import PARIS, City, Place, Point
@@ -135,3 +135,33 @@ def test_every_known_model_has_the_provider_strategy(model: str) -> None:
 
     assert profile is not None
     assert profile["structured_output"] is True
+
+
+@pytest.mark.parametrize("thinking", [True, False])
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("dialect", ENDPOINTS)
+async def test_every_known_model_answers_by_the_provider_strategy(
+    dialect: Any, name: str, thinking: bool
+) -> None:
+    """With tools or without: the reply is JSON in words, and no tool is forced."""
+    id_ = name if dialect == "moonshot" else f"moonshotai/{name}"
+    thinking = thinking or not facts_of(name).can_be_instant
+    thoughts = [think("Hm.")] if thinking else []
+    look, answer = call("look_up", city="Paris"), say(json.dumps(PARIS))
+    with KimiServer(dialect, models=[id_]) as server:
+        model = ChatKimi(
+            model=id_, base_url=server.base_url, api_key="k", endpoint=dialect, thinking=thinking
+        )
+        for tools in ([], [look_up]):
+            for mode in ("invoke", "astream"):
+                script = [turn(*thoughts, look), turn(*thoughts, answer)]
+                server.script(*(script if tools else script[1:]))
+
+                state = await run(create_agent(model, tools, response_format=Place), mode)
+
+                assert state["structured_response"] == Place(**PARIS)
+                sent = server.requests[-1].get("tools", ())
+                assert [tool["function"]["name"] for tool in sent] == ["look_up"][: len(tools)]
+                assert "tool_choice" not in server.requests[-1]
+        assert len(server.requests) == 6
+        await model.aclose()
