@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from uuid import uuid4
 
 from langchain.agents.middleware import (
     CodexSandboxExecutionPolicy,
@@ -21,6 +22,7 @@ ExecutionPolicy = HostExecutionPolicy | DockerExecutionPolicy | CodexSandboxExec
 
 MAX_OUTPUT_CHARACTERS = 20_000
 _DRAIN_SECONDS = 1.0
+_MARK = "LANGCHAIN_KIMI_RUN"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +52,11 @@ def run(
 ) -> Outcome:
     """Run a command to its end or to the policy's `command_timeout`, with bounded output.
 
-    Children that it leaves behind end with it.
+    Children that it leaves behind end with it; on Linux also those that left its process group,
+    which are known by a variable that they inherit.
     """
-    process = policy.spawn(workspace=workspace, env=environment, command=command)
+    mark = uuid4().hex
+    process = policy.spawn(workspace=workspace, env={**environment, _MARK: mark}, command=command)
     group = os.getpgid(process.pid)
     output = _Output(process)
     try:
@@ -62,6 +66,7 @@ def run(
         exit_code = None
     finally:
         _end(process, group)
+        _end_marked(f"{_MARK}={mark}".encode())
     return Outcome(output=output.text(), exit_code=exit_code)
 
 
@@ -128,3 +133,11 @@ def _end(process: "subprocess.Popen[str]", group: int) -> None:
     elif process.poll() is None:
         process.kill()
     process.wait()
+
+
+def _end_marked(mark: bytes) -> None:
+    """Kill processes that inherited a variable, where `/proc` shows the environments."""
+    for found in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark in found.read_bytes().split(b"\0"):
+                os.kill(int(found.parent.name), signal.SIGKILL)

@@ -18,6 +18,10 @@ _DESCRIPTION = (
     "takes too long is ended and the session restarted. Do not call `exit`: it ends the session."
 )
 
+# A shell that exits leaves its background jobs running. `$$` leads a group only where the policy
+# made one, so that no other process is reached.
+_END_CHILDREN = "trap 'trap \"\" TERM; kill -TERM -- -$$ 2>/dev/null' EXIT"
+
 
 class _ShellInput(BaseModel):
     """langchain's own schema has only optional arguments, and a model then leaves both out."""
@@ -71,6 +75,7 @@ def shell_middleware(root: str | Path, *, policy: ExecutionPolicy | None = None)
         raise NotADirectoryError(msg)
     return Shell(
         workspace_root=workspace,
+        startup_commands=(_END_CHILDREN,),
         execution_policy=policy
         or HostExecutionPolicy(
             command_timeout=60.0,

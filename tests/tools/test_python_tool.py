@@ -1,28 +1,18 @@
 """The Python tool."""
 
 import os
-import time
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain.agents.middleware import DockerExecutionPolicy, HostExecutionPolicy
 
-from langchain_kimi.tools import python_tool
+from langchain_kimi.tools import process, python_tool
 
 
 def call(tool: Any, code: str) -> Any:
     return tool.invoke({"name": tool.name, "args": {"code": code}, "id": "1", "type": "tool_call"})
-
-
-def runs(pid: int) -> bool:
-    """Say whether a process runs; a killed one may wait for its parent as a zombie."""
-    for _ in range(100):
-        status = Path(f"/proc/{pid}/stat")
-        if not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z":
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @pytest.fixture
@@ -52,7 +42,7 @@ def test_no_key_of_the_caller_is_seen(tool, monkeypatch) -> None:
     assert "PATH" in seen
 
 
-def test_a_script_that_runs_on_is_ended_with_its_children(tmp_path: Path) -> None:
+def test_a_script_that_runs_on_is_ended_with_its_children(tmp_path: Path, runs) -> None:
     tool = python_tool(tmp_path, policy=HostExecutionPolicy(command_timeout=1.0))
     code = (
         "import subprocess, sys, time\n"
@@ -66,7 +56,7 @@ def test_a_script_that_runs_on_is_ended_with_its_children(tmp_path: Path) -> Non
     assert not runs(int((tmp_path / "child").read_text()))
 
 
-def test_a_child_that_is_left_behind_ends_with_the_script(tool, tmp_path: Path) -> None:
+def test_a_child_that_is_left_behind_ends_with_the_script(tool, tmp_path: Path, runs) -> None:
     code = (
         "import subprocess, sys\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
@@ -77,7 +67,21 @@ def test_a_child_that_is_left_behind_ends_with_the_script(tool, tmp_path: Path) 
     assert not runs(int((tmp_path / "child").read_text()))
 
 
-def test_a_child_that_left_the_group_is_not_waited_for(tool, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not show environments")
+def test_a_child_that_left_the_group_ends_too(tool, tmp_path: Path, runs) -> None:
+    code = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],\n"
+        "                         start_new_session=True)\n"
+        "open('child', 'w').write(str(child.pid))\n"
+        "print('done')\n"
+    )
+    assert call(tool, code).content == "done"
+    assert not runs(int((tmp_path / "child").read_text()))
+
+
+def test_a_child_that_cannot_be_ended_is_not_waited_for(tool, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(process, "_end_marked", lambda _: None)
     code = (
         "import subprocess, sys\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],\n"
@@ -89,6 +93,11 @@ def test_a_child_that_left_the_group_is_not_waited_for(tool, tmp_path: Path) -> 
         assert call(tool, code).content == "done"
     finally:
         os.kill(int((tmp_path / "child").read_text()), 9)
+
+
+@pytest.mark.parametrize("code", ["print('x') # \ud800", "a\0b", "print('\x1b')", "\ufeffprint(1)"])
+def test_any_text_is_taken_as_code(tool, code: str) -> None:
+    assert call(tool, code).status in {"success", "error"}
 
 
 def test_output_and_input_are_bounded(tool) -> None:

@@ -68,6 +68,14 @@ async def test_the_same_asynchronously(tmp_path: Path) -> None:
     assert messages[-2].content.startswith("hello")
 
 
+def test_what_runs_in_the_background_ends_with_the_session(tmp_path: Path, runs) -> None:
+    model = commands("nohup sleep 600 & echo $! > child", "(exit 4)")
+    agent = create_agent(model, middleware=[shell_middleware(tmp_path)])
+    messages = agent.invoke({"messages": [HumanMessage("go")]})["messages"]
+    assert "Exit code: 4" in messages[-2].content
+    assert not runs(int((tmp_path / "child").read_text()))
+
+
 def test_the_root_must_exist(tmp_path: Path) -> None:
     with pytest.raises(NotADirectoryError):
         shell_middleware(tmp_path / "missing")
