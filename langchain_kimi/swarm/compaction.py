@@ -9,6 +9,9 @@ from typing import Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
+from langchain_kimi.content.stubs import is_pinned_message
+from langchain_kimi.context import estimate_messages
+
 _HIDDEN = "[hidden to save room: a tool result of {size} characters; call the tool again if needed]"
 _DROPPED = (
     "[{count} earlier steps of yours were dropped to save room. Your task above still holds.]"
@@ -24,7 +27,7 @@ class Compaction:
 
     "hide_tool_results" keeps all replies with their reasoning, and the latest tool results; it
     drops the oldest steps only when that is not enough. "discard_all" begins again from the
-    task. "none" leaves everything.
+    task. "none" leaves everything. Pinned messages and media stay, with their step.
     """
 
     strategy: Literal["hide_tool_results", "discard_all", "none"] = "hide_tool_results"
@@ -48,20 +51,25 @@ def compact(
     """
     head, steps, gone = _split(messages)
     if policy.strategy == "discard_all":
-        return [*head, HumanMessage(_DROPPED.format(count=gone + len(steps)))], _size(head) // 4
+        pinned = [step for step in steps if _is_pinned(step)]
+        head.append(HumanMessage(_DROPPED.format(count=gone + len(steps) - len(pinned))))
+        kept = [*head, *(m for step in pinned for m in step)]
+        return kept, estimate_messages(kept)
     goal = int(policy.tokens * policy.share)
-    size = _size(messages)
-    factor = tokens / max(1, size)
+    factor = tokens / max(1, sum(map(estimate_messages, (head, *steps))))
     old, latest = steps[: -policy.keep_steps], steps[-policy.keep_steps :]
     hidden = [[_hide(message) for message in step] for step in old]
-    total = _size(head) + sum(map(_size, hidden)) + sum(map(_size, latest))
-    dropped = 0
-    while hidden and total * factor > goal:
-        total -= _size(hidden.pop(0))
-        dropped += 1
+    total = sum(map(estimate_messages, (head, *hidden, *latest)))
+    remaining = []
+    for step in hidden:
+        if total * factor > goal and not _is_pinned(step):
+            total -= estimate_messages(step)
+        else:
+            remaining.append(step)
+    dropped = len(hidden) - len(remaining)
     if gone + dropped:
         head = [*head, HumanMessage(_DROPPED.format(count=gone + dropped))]
-    kept = [*head, *(m for step in hidden for m in step), *(m for step in latest for m in step)]
+    kept = [*head, *(m for step in [*remaining, *latest] for m in step)]
     return kept, int(total * factor)
 
 
@@ -85,8 +93,10 @@ def _split(
 
 
 def _hide(message: AnyMessage) -> AnyMessage:
-    size = _size([message])
-    if not isinstance(message, ToolMessage) or size < 2 * len(_HIDDEN):
+    if not isinstance(message, ToolMessage) or is_pinned_message(message):
+        return message
+    size = len(message.text)
+    if isinstance(message.content, str) and size < 2 * len(_HIDDEN):
         return message
     return ToolMessage(
         _HIDDEN.format(size=size),
@@ -96,7 +106,5 @@ def _hide(message: AnyMessage) -> AnyMessage:
     )
 
 
-def _size(messages: Sequence[AnyMessage]) -> int:
-    return sum(
-        len(m.content) if isinstance(m.content, str) else len(str(m.content)) for m in messages
-    ) + 32 * len(messages)
+def _is_pinned(step: list[AnyMessage]) -> bool:
+    return any(map(is_pinned_message, step))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
+from langchain_kimi.context import estimate_messages
 from langchain_kimi.swarm.budgets import Budget, Usage
 from langchain_kimi.swarm.records import Kind, Record
 
@@ -71,7 +72,7 @@ class AgentState:
         """Write the first messages of the conversation."""
         self.messages = [SystemMessage(system)] if system else []
         self.messages.append(HumanMessage(prompt))
-        self.context_tokens = (len(system) + len(prompt)) // 4
+        self.context_tokens = estimate_messages(self.messages)
 
     def take_reply(self, reply: AIMessage) -> None:
         """Add a reply to the conversation."""
@@ -188,7 +189,8 @@ def _spawn(state: RunState, agent: str, body: dict[str, Any]) -> None:
         known.prompt, known.status, known.resumed = body["prompt"], "waiting", True
         known.task, known.turn, known.queued = state.task, body["turn"], body["at"]
         known.reply, known.path_steps, known.offset_steps = None, 0, known.usage.steps
-        known.take([HumanMessage(body["prompt"])])
+        if known.usage.steps:
+            known.take([HumanMessage(body["prompt"])])
         return
     state.agents[agent] = AgentState(
         id=agent,
@@ -256,5 +258,4 @@ _APPLY = {
 
 
 def _tokens(message: AnyMessage) -> int:
-    content = message.content
-    return (len(content) if isinstance(content, str) else len(str(content))) // 4 + 8
+    return estimate_messages([message], preserve_thinking=True)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
+from langchain_kimi.context import estimate_messages
 from langchain_kimi.swarm.budgets import Budget, Grant, Ledger, Price, Usage
 from langchain_kimi.swarm.compaction import Compaction, compact
 from langchain_kimi.swarm.limiter import Limiter
@@ -129,7 +130,7 @@ def test_tokens_and_money_refuse_a_call_that_might_pass_the_limit():
 def test_a_budget_refuses_what_it_does_not_know():
     with pytest.raises(ValueError, match="stepz"):
         Budget.of({"stepz": 3})
-    with pytest.raises(ValueError, match="steps is 0"):
+    with pytest.raises(ValueError, match="steps is 0; it must be an integer >= 1"):
         Budget(steps=0)
     budget = Budget.of({"prices": {"m": {"input": 1, "output": 2}}}, Budget(steps=7))
     assert Budget.of(budget.as_dict()) == budget
@@ -162,6 +163,38 @@ def test_compaction_keeps_the_task_the_latest_steps_and_whole_rounds(steps, size
     left = sum(isinstance(m, AIMessage) for m in again)
     if left < steps:
         assert f"[{steps - left} earlier steps of yours were dropped" in again[2].text
+
+
+def _picture(**extra):
+    return {
+        "type": "image",
+        "base64": "iVBORw0KGgo" + "A" * 40_000,
+        "mime_type": "image/png",
+        **extra,
+    }
+
+
+@pytest.mark.parametrize("strategy", ["hide_tool_results", "discard_all"])
+def test_compaction_keeps_what_is_pinned(strategy):
+    messages = _conversation(12, 2_000)
+    messages[5] = messages[5].model_copy(
+        update={"content": [_picture(extras={"pinned": True})], "artifact": None}
+    )
+    shorter, _ = compact(messages, 90_000, Compaction(strategy=strategy, tokens=1_000))
+    assert shorter[:2] == messages[:2]
+    assert messages[4] in shorter
+    assert messages[5] in shorter
+    assert messages[7] not in shorter
+
+
+def test_compaction_reckons_a_picture_as_what_it_costs():
+    """Not by the length of its base64 text: 40,000 characters are 2,000 tokens at most."""
+    messages = _conversation(12, 2_000)
+    messages[-1] = messages[-1].model_copy(update={"content": [_picture()]})
+    estimate = estimate_messages(messages)
+    shorter, tokens = compact(messages, estimate, Compaction(tokens=5_600, keep_steps=2))
+    assert tokens == pytest.approx(estimate_messages(shorter), rel=0.1)
+    assert messages[-1] in shorter
 
 
 def test_the_picture_marks_the_path_through_what_was_needed():
