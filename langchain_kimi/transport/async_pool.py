@@ -60,7 +60,7 @@ class AsyncPools:
         """Close the pool of the running loop now, those of other loops in theirs."""
         own = self._pools.pop(asyncio.get_running_loop(), None)
         if own is not None:
-            await own.session.close()
+            await own.end()
         self.close()
 
 
@@ -96,6 +96,11 @@ class Pool:
         self._life = _live(self._loop, self.session, siblings)
         await anext(self._life)
 
+    async def end(self) -> None:
+        """Close the session, in its loop."""
+        if self._life is not None and not self.session.closed:
+            await self._life.aclose()
+
     def proxy(self, url: str) -> str | None:
         """Return the proxy for a URL, as the environment said when it was first asked."""
         origin = url.split("/", 3)[2]
@@ -108,7 +113,7 @@ class Pool:
         if self.session.closed:
             return
         if self._rests_here():
-            self._loop.run_until_complete(self.session.close())
+            self._loop.run_until_complete(self.end())
             return
         try:
             self._loop.call_soon_threadsafe(self._close_in_loop)
@@ -118,7 +123,7 @@ class Pool:
     def close_at_exit(self) -> None:
         """Close the session when the interpreter ends and its loop was never closed."""
         if not self._loop.is_running() and not self._loop.is_closed():
-            self._loop.run_until_complete(self.session.close())
+            self._loop.run_until_complete(self.end())
 
     def _rests_here(self) -> bool:
         """Whether the loop was stopped in this thread, and nothing but this thread may start it."""
@@ -140,7 +145,7 @@ class Pool:
             opened.close()
 
     def _close_in_loop(self) -> None:
-        self._closing = self._loop.create_task(self.session.close())
+        self._closing = self._loop.create_task(self.end())
 
 
 _living: weakref.WeakSet[Pool] = weakref.WeakSet()
