@@ -142,8 +142,8 @@ def resolve_endpoint(endpoint: str, base_url: str | None) -> tuple[Endpoint, str
         The row and the base URL, which ends in `/v1`.
 
     Raises:
-        KimiInvalidInputError: The name is unknown, the URL is unusable, or a self-hosted
-            endpoint has no URL.
+        KimiInvalidInputError: The name is unknown, the URL is unusable, a self-hosted endpoint
+            has no URL, or the URL is a public host that takes another endpoint's keys.
     """
     if endpoint != "auto" and endpoint not in ENDPOINTS:
         msg = f"endpoint={endpoint!r} is unknown; use one of: auto, {', '.join(ENDPOINTS)}"
@@ -161,7 +161,14 @@ def resolve_endpoint(endpoint: str, base_url: str | None) -> tuple[Endpoint, str
         )
         raise KimiInvalidInputError(msg)
     url = clean_base_url(base_url)
-    return row_of(endpoint, url), url
+    row, host = row_of(endpoint, url), row_of("auto", url)
+    if is_public_host(url) and row.api_key_env != host.api_key_env:
+        msg = (
+            f"endpoint={endpoint!r} would send the key of {row.api_key_env} to {url}, which is "
+            f"{host.name}'s; pass endpoint={host.name!r}, or another base_url"
+        )
+        raise KimiInvalidInputError(msg)
+    return row, url
 
 
 def row_of(endpoint: str, base_url: str) -> Endpoint:
@@ -194,6 +201,11 @@ def clean_base_url(base_url: str) -> str:
     if not path.endswith("/v1"):
         path += "/v1"
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+def is_public_host(base_url: str) -> bool:
+    """Whether the URL is a public host of NVIDIA's or Moonshot's."""
+    return urlsplit(base_url).hostname in _HOSTS
 
 
 def is_nvidia_hosted(base_url: str) -> bool:

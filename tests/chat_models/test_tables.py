@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_kimi.endpoints import ENDPOINTS, clean_base_url, is_nvidia_hosted, row_of
+from langchain_kimi.endpoints import (
+    ENDPOINTS,
+    clean_base_url,
+    is_nvidia_hosted,
+    resolve_endpoint,
+    row_of,
+)
+from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.models import MODELS, UNKNOWN, facts_of
 from langchain_kimi.testing.dialects import DIALECTS
 
@@ -74,3 +81,31 @@ def test_addresses_end_in_v1(given: str, cleaned: str) -> None:
 def test_whose_host_it_is(url: str, hosted: bool) -> None:
     assert is_nvidia_hosted(url) is hosted
     assert (row_of("auto", url).name == "nvidia") is hosted
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        ("moonshot", "https://integrate.api.nvidia.com/v1"),
+        ("moonshot", "https://AI.API.nvidia.com"),
+        ("nvidia", "https://api.moonshot.ai/v1"),
+        ("vllm", "https://api.moonshot.cn/v1"),
+        ("sglang", "https://api.moonshot.ai"),
+    ],
+)
+def test_a_key_is_not_sent_to_another_vendor(endpoint: str, url: str) -> None:
+    with pytest.raises(KimiInvalidInputError, match=f"endpoint='{endpoint}' would send the key"):
+        resolve_endpoint(endpoint, url)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        ("vllm", "https://integrate.api.nvidia.com/v1"),
+        ("moonshot", "http://localhost:8000/v1"),
+        ("auto", "https://api.moonshot.ai/v1"),
+    ],
+)
+def test_an_endpoint_may_be_named_where_the_key_fits(endpoint: str, url: str) -> None:
+    row, _ = resolve_endpoint(endpoint, url)
+    assert row == row_of(endpoint, url)
