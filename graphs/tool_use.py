@@ -7,7 +7,13 @@ from pathlib import Path
 from langchain_core.tools import BaseTool
 
 from langchain_kimi import ChatKimi, create_tool_agent
-from langchain_kimi.agents.served import ModelChoice, ServedToolSet, chosen_model, served_tools
+from langchain_kimi.agents.served import (
+    ModelChoice,
+    PlainErrors,
+    ServedToolSet,
+    chosen_model,
+    served_tools,
+)
 from langchain_kimi.middleware import Budget, PerRun
 
 BASE = Path(__file__).resolve().parents[1]
@@ -57,7 +63,7 @@ def _budget(context: Context | None) -> Budget:
 
 graph = create_tool_agent(
     ChatKimi(),
-    middleware=[PerRun(model=chosen_model, tools=_tools, prompt=_prompt)],
+    middleware=[PerRun(model=chosen_model, tools=_tools, prompt=_prompt), PlainErrors()],
     budget=_budget,
     context_schema=Context,
     name="tool_use",

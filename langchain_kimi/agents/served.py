@@ -11,15 +11,25 @@ import os
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+from langchain_core.tools import ToolException
+from pydantic import ValidationError
 
 from langchain_kimi.agents.default_model import default_model
-from langchain_kimi.endpoints import ENDPOINTS, EndpointName, clean_base_url
+from langchain_kimi.endpoints import ENDPOINTS, EndpointName, clean_base_url, row_of
+from langchain_kimi.errors import (
+    KimiAuthenticationError,
+    KimiContextOverflowError,
+    KimiError,
+    KimiInvalidInputError,
+)
 from langchain_kimi.tools import ready_tools
 from langchain_kimi.tools.root import Root
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from langchain_core.tools import BaseTool
 
@@ -54,15 +64,81 @@ class ModelChoice:
     )
 
 
+class ServedRunError(ValueError):
+    """What went wrong with the model that a caller chose.
+
+    LangGraph Server shows callers the text of a ValueError, and of other errors only the name.
+    """
+
+
+class PlainErrors(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Lets the caller of a served graph read why the chosen model did not answer.
+
+    Errors that the agent itself treats stay what they are: an overflow of the context, and a
+    reply that broke off.
+    """
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        """Call the model."""
+        try:
+            return handler(request)
+        except KimiError as error:
+            raise _shown(error) from error
+
+    async def awrap_model_call(
+        self,
+        request: ModelRequest[Any],
+        handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
+    ) -> ModelResponse[Any]:
+        """Call the model."""
+        try:
+            return await handler(request)
+        except KimiError as error:
+            raise _shown(error) from error
+
+
+def _shown(error: KimiError) -> Exception:
+    if isinstance(error, KimiContextOverflowError | ValueError) or error.partial is not None:
+        return error
+    return ServedRunError(f"{type(error).__name__}: {error}")
+
+
 def chosen_model(choice: ModelChoice | None) -> ChatKimi:
-    """Return the model of a run by its context, or the default one without a context."""
+    """Return the model of a run by its context, or the default one without a context.
+
+    Raises:
+        KimiInvalidInputError: When the choice cannot be served, before any request is made.
+    """
     chosen = choice or ModelChoice()
-    return served_model(
-        model=chosen.model,
-        base_url=chosen.base_url,
-        endpoint=chosen.endpoint,
-        thinking=chosen.thinking,
+    for name in ("model", "base_url", "endpoint"):
+        if not isinstance(value := getattr(chosen, name), str | None):
+            msg = f"{name}={value!r} is not text."
+            raise KimiInvalidInputError(msg)
+    try:
+        model = served_model(
+            model=chosen.model,
+            base_url=chosen.base_url,
+            endpoint=chosen.endpoint,
+            thinking=bool(chosen.thinking),
+        )
+        _ = model.transport  # is refused without a key where one is needed
+    except ValidationError as error:
+        raise KimiInvalidInputError(_refused_values(error)) from None
+    except KimiAuthenticationError as error:
+        raise KimiInvalidInputError(str(error)) from None
+    return model
+
+
+def _refused_values(error: ValidationError) -> str:
+    """Say what was wrong with which values, and not the values, which may be secret."""
+    details = error.errors(include_url=False, include_input=False)
+    said = (
+        [*map(str, detail["loc"]), detail["msg"].removeprefix("Value error, ")]
+        for detail in details
     )
+    return "; ".join(": ".join(parts) for parts in said)
 
 
 @lru_cache(maxsize=_CACHED)
@@ -84,8 +160,11 @@ def served_model(
     Returns:
         The model. It has a key only for servers that the operator's environment names, and for
         the public hosts that the keys belong to.
+
+    Raises:
+        KimiInvalidInputError: When the endpoint does not fit a server of the operator's.
     """
-    key = _NO_KEY if base_url and not _is_trusted(base_url) else None
+    key = _NO_KEY if base_url and not _is_trusted(base_url, endpoint) else None
     return default_model(
         model=model, base_url=base_url, endpoint=endpoint, api_key=key, thinking=thinking
     )
@@ -106,10 +185,17 @@ def served_tools(
         The tools.
 
     Raises:
-        ValueError: When a set is not on offer, or `fetch` has no hosts.
-        ToolException: When `root` lies outside `base`.
+        KimiInvalidInputError: When a set is not on offer, `fetch` has no hosts, or `root` is no
+            folder below `base`.
     """
-    return _served_tools(tuple(names), base, root, tuple(hosts))
+    if isinstance(names, str) or isinstance(hosts, str):
+        msg = "tools and allowed_hosts are lists, such as ['files']."
+        raise KimiInvalidInputError(msg)
+    try:
+        return _served_tools(tuple(map(str, names)), base, str(root), tuple(map(str, hosts)))
+    except (ToolException, OSError) as error:
+        msg = f"root={root!r} is not served: {error}"
+        raise KimiInvalidInputError(msg) from None
 
 
 @lru_cache(maxsize=_CACHED)
@@ -125,9 +211,16 @@ def _served_tools(
     return tuple(tools)
 
 
-def _is_trusted(base_url: str) -> bool:
+def _is_trusted(base_url: str, endpoint: EndpointName) -> bool:
     """Say whether a URL is one that the operator's keys are meant for."""
     url = clean_base_url(base_url)
     own = (os.environ.get(name) for name in ("KIMI_BASE_URL", "NVIDIA_BASE_URL"))
     known = {clean_base_url(named) for named in own if named}
-    return url in known | {row.default_base_url for row in ENDPOINTS.values()}
+    known |= {row.default_base_url for row in ENDPOINTS.values() if row.default_base_url}
+    if url not in known:
+        return False
+    meant, named = row_of("auto", url).api_key_env, row_of(endpoint, url).api_key_env
+    if meant != named:
+        msg = f"endpoint={endpoint!r} does not fit {url}: it would get the key of {named}."
+        raise KimiInvalidInputError(msg)
+    return True

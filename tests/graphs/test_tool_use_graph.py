@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from langchain_kimi.agents.served import ServedRunError
+from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.testing import call, say, think
 
 REPOSITORY = Path(__file__).parents[2]
@@ -128,18 +130,68 @@ async def test_the_operators_own_server_gets_it(tool_use, kimi_server, monkeypat
     [
         ({"tools": ["shell"]}, "shell is not served. Choose from: files, fetch"),
         ({"tools": ["python"]}, "python is not served"),
+        ({"tools": "files"}, "tools and allowed_hosts are lists"),
         ({"tools": ["fetch"]}, "No hosts are allowed"),
-        ({"root": ".."}, "lies outside the root folder"),
+        ({"root": ".."}, "root='..' is not served: .* lies outside the root folder"),
         ({"root": "/etc"}, "lies outside the root folder"),
+        ({"root": "missing"}, "There is no 'missing'"),
+        ({"root": "README.md"}, "is not a folder"),
+        ({"root": 5}, "There is no '5'"),
         ({"max_steps": 0}, "allows no run"),
+        ({"model": 5}, "model=5 is not text"),
+        ({"model": ["a"]}, "is not text"),
+        ({"endpoint": "morse"}, "endpoint: Input should be 'auto'"),
+        ({"base_url": "nonsense"}, "base_url must be an http"),
+        ({"base_url": "http://me:secret@example.org/v1"}, "carries credentials"),
     ],
 )
 async def test_what_is_not_the_callers_choice_is_refused(
     tool_use, kimi_server, choice: dict[str, Any], reason: str
 ) -> None:
-    with pytest.raises(Exception, match=reason):
+    """With a ValueError, whose text LangGraph Server shows to the caller."""
+    with pytest.raises(ValueError, match=reason) as caught:
         await tool_use.graph.ainvoke(ask(), context={"base_url": kimi_server.base_url, **choice})
+    assert "secret" not in str(caught.value)
     assert kimi_server.requests == []
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"endpoint": "moonshot", "base_url": "https://integrate.api.nvidia.com/v1"},
+        {"endpoint": "moonshot", "base_url": "https://ai.api.nvidia.com/v1"},
+        {"endpoint": "nvidia", "base_url": "https://api.moonshot.ai/v1"},
+        {"endpoint": "vllm", "base_url": "https://api.moonshot.ai/v1/"},
+        {"endpoint": "sglang", "base_url": "https://api.moonshot.cn/v1"},
+        {"endpoint": "moonshot", "base_url": "http://127.0.0.1:9/v1"},
+    ],
+)
+async def test_no_key_goes_to_another_vendor(tool_use, monkeypatch, choice: dict[str, Any]) -> None:
+    monkeypatch.setenv("NVIDIA_API_KEY", "nvapi-operator")
+    monkeypatch.setenv("MOONSHOT_API_KEY", "sk-operator")
+    monkeypatch.setenv("KIMI_BASE_URL", "http://127.0.0.1:9/v1")
+    with pytest.raises(KimiInvalidInputError, match=r"(NVIDIA|MOONSHOT)_API_KEY"):
+        await tool_use.graph.ainvoke(ask(), context=choice)
+
+
+@pytest.mark.parametrize("endpoint", ["nvidia", "moonshot"])
+async def test_a_missing_key_is_explained(tool_use, monkeypatch, endpoint: str) -> None:
+    for name in ("NVIDIA_API_KEY", "MOONSHOT_API_KEY", "NVIDIA_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(KimiInvalidInputError, match=f"set {endpoint.upper()}_API_KEY"):
+        await tool_use.graph.ainvoke(ask(), context={"endpoint": endpoint})
+
+
+@pytest.mark.kimi(api_key="another")
+async def test_a_refused_key_is_explained(tool_use, kimi_server) -> None:
+    with pytest.raises(ServedRunError, match=r"KimiAuthenticationError: .*401"):
+        await tool_use.graph.ainvoke(ask(), context={"base_url": kimi_server.base_url})
+
+
+def test_a_model_that_is_not_there_is_explained(tool_use, kimi_server) -> None:
+    context = {"base_url": kimi_server.base_url, "model": "no/such"}
+    with pytest.raises(ServedRunError, match=r"KimiNotFoundError: .*no/such"):
+        tool_use.graph.invoke(ask(), context=context)
 
 
 async def test_uploads_of_agent_chat_ui_are_taken(tool_use, kimi_server, png) -> None:
