@@ -10,9 +10,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from PIL import Image
 
-from langchain_kimi.errors import KimiEmptyReplyError
 from langchain_kimi.rag.embeddings.pictures import data_url
 from langchain_kimi.rag.errors import RerankError
+from langchain_kimi.rag.instant import answer, instant
 from langchain_kimi.rag.rerank.reranker import excerpt, page_picture
 from langchain_kimi.rag.retrieve.search import Found
 
@@ -29,7 +29,7 @@ class KimiReranker:
     """Asks a chat model for an order, a window of pages at a time, from the last to the first.
 
     Args:
-        model: With Kimi, `ChatKimi(thinking=False)`; its rate limiter holds here too.
+        model: Such as `ChatKimi()`, which answers without thinking here.
         window: Pages shown at once. Windows overlap by half, so that a good page moves up.
         pictures: Whether the model sees the pages, not their text alone.
     """
@@ -38,7 +38,7 @@ class KimiReranker:
         if window < 2:
             msg = f"window is {window}: show at least two pages at once"
             raise ValueError(msg)
-        self._model = model
+        self._model = instant(model)
         self._window = window
         self._pictures = pictures
 
@@ -66,18 +66,12 @@ class KimiReranker:
         content = self._content(question, pages, picture)
         messages: list[BaseMessage] = [SystemMessage(PROMPT), HumanMessage(content)]
         for _ in range(_ATTEMPTS):
-            places = _places(self._answer(messages), len(pages))
+            places = _places(answer(self._model, messages), len(pages))
             if places:
                 rest = [place for place in range(len(pages)) if place not in places]
                 return [pages[place] for place in [*places, *rest]]
         msg = f"the model gave no order of {len(pages)} pages in {_ATTEMPTS} answers"
         raise RerankError(msg)
-
-    def _answer(self, messages: list[BaseMessage]) -> str:
-        try:
-            return self._model.invoke(messages).text
-        except KimiEmptyReplyError:
-            return ""
 
     def _content(
         self, question: str, pages: Sequence[Found], picture: Image.Image | None
@@ -94,9 +88,9 @@ class KimiReranker:
         return blocks
 
 
-def _places(answer: str, count: int) -> list[int]:
+def _places(text: str, count: int) -> list[int]:
     """Return the places that an answer names, each once, without those that do not exist."""
-    named = [int(number) - 1 for number in _NUMBER.findall(answer) if len(number) < 6]
+    named = [int(number) - 1 for number in _NUMBER.findall(text) if len(number) < 6]
     return [place for place in dict.fromkeys(named) if 0 <= place < count]
 
 
