@@ -114,6 +114,7 @@ class Corpus:
         picture: Image.Image | None = None,
         k: int = 10,
         where: Filter | None = None,
+        rerank: bool = True,
     ) -> list[Found]:
         """Return the `k` pages or scenes that fit a question best.
 
@@ -123,6 +124,7 @@ class Corpus:
                 embedding model that sees pictures, by its looks.
             k: How many.
             where: Conditions that each page meets.
+            rerank: Whether the reranker, where there is one, has the last word.
 
         Raises:
             IndexMismatchError: If the index was made with another embedding model.
@@ -132,12 +134,18 @@ class Corpus:
         if picture is not None:
             asked = f"{question}\n{words_in(picture, self.ocr_engine())}".strip()
         searcher = Searcher(self.store, self.namespace, self._weights, self.embeddings)
-        depth = k if self._reranker is None else max(k, self._rerank_depth)
+        reranker = self._reranker if rerank else None
+        depth = k if reranker is None else max(k, self._rerank_depth)
         found = searcher.search(asked, k=depth if k > 0 else k, where=where, picture=picture)
-        if self._reranker is None or len(found) < 2:
+        if reranker is None or len(found) < 2:
             return found
         given = () if picture is None else (picture,)
-        return list(self._reranker(asked, found, *given))[:k]
+        return list(reranker(asked, found, *given))[:k]
+
+    @property
+    def reranker(self) -> Reranker | None:
+        """Return what puts the best pages in a better order, None when nothing does."""
+        return self._reranker
 
     def documents(self) -> list[DocumentRecord]:
         """Return the documents, by path."""
