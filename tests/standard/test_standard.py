@@ -90,6 +90,14 @@ class _Integration(ChatModelIntegrationTests):
         return True
 
     @property
+    def supports_image_urls(self) -> bool:
+        return self.dialect != "moonshot"  # which takes bytes and uploads
+
+    @property
+    def supports_video_inputs(self) -> bool:
+        return True
+
+    @property
     def supports_image_tool_message(self) -> bool:
         return True
 
