@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
+from langchain_kimi.content.limits import MediaLimits
 from langchain_kimi.errors import KimiInvalidInputError
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from langchain_kimi.content.blocks import Media
 
 __all__ = ["digest", "naming", "payload", "size_of", "to_bytes"]
+
+MOST_BYTES = MediaLimits().max_source_bytes
 
 
 def payload(media: Media) -> str | None:
@@ -40,8 +43,11 @@ def to_bytes(text: str) -> bytes:
     """Decode a base64 text.
 
     Raises:
-        KimiInvalidInputError: It is none.
+        KimiInvalidInputError: It is none, or stands for more than is read of a file.
     """
+    if size_of(text) > MOST_BYTES:
+        msg = f"it has {size_of(text):,} bytes; at most {MOST_BYTES:,} are read from a message"
+        raise KimiInvalidInputError(msg)
     try:
         return base64.b64decode(text)
     except ValueError as error:

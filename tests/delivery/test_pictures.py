@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from PIL import Image
 
 from langchain_kimi.content import image
-from langchain_kimi.delivery import deliver, pictures
+from langchain_kimi.delivery import deliver, payload, pictures
 from langchain_kimi.endpoints import ENDPOINTS
 from langchain_kimi.errors import KimiInvalidInputError
 
@@ -22,6 +22,7 @@ from .helpers import (
     ask,
     encoded,
     model,
+    noisy,
     picture_block,
     png,
     sent_bytes,
@@ -221,3 +222,14 @@ def test_without_pillow_pictures_within_the_limits_go_as_they_are(
     assert deliver(messages, ENDPOINTS["nvidia"]) is messages
     with pytest.raises(ImportError, match=r"^messages\[0\]\.content\[1\]: .*\[media\]"):
         delivered([picture_block(png()), picture_block(WIDE)])
+
+
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_a_message_carries_no_more_bytes_than_a_file_may(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(payload, "MOST_BYTES", 1_000)
+    block = {"type": kind, "base64": text64(noisy(300, 300)), "mime_type": f"{kind}/png"}
+    message = HumanMessage([text("What?"), block])
+    with pytest.raises(KimiInvalidInputError, match=r"messages\[0\]\.content\[1\].*1,000"):
+        deliver([message], ENDPOINTS["vllm"])
