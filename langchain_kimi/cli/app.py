@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,69 +45,40 @@ def main(
 
 
 @app.command()
+@options.of_an_agent
 def chat(
     *,
-    model: options.Model = None,
-    base_url: options.BaseUrl = None,
-    endpoint: options.Endpoint = EndpointChoice.AUTO,
-    thinking: options.Thinking = True,
-    tools: options.Tools = "files",
-    root: options.Root = Path(),
-    host: options.Hosts = None,
+    connection: Any,
+    toolbox: Any,
     max_steps: options.MaxSteps = None,
-    yes: options.Yes = False,
 ) -> None:
     """Talk with an agent; an empty line or Ctrl-D ends it."""
-    commands = _commands()
-    connection = commands.Connection(
-        model=model, base_url=base_url, endpoint=endpoint.value, thinking=thinking
-    )
-    toolbox = commands.Toolbox(
-        names=tools, root=root, hosts=host or [], max_steps=max_steps, yes=yes
-    )
-    raise typer.Exit(commands.chat(connection, toolbox))
+    raise typer.Exit(_commands().chat(connection, toolbox, max_steps=max_steps))
 
 
 @app.command()
+@options.of_an_agent
 def run(
     task: Annotated[str, typer.Argument(help="What to do.")],
     *,
-    model: options.Model = None,
-    base_url: options.BaseUrl = None,
-    endpoint: options.Endpoint = EndpointChoice.AUTO,
-    thinking: options.Thinking = True,
-    tools: options.Tools = "files",
-    root: options.Root = Path(),
-    host: options.Hosts = None,
+    connection: Any,
+    toolbox: Any,
     max_steps: options.MaxSteps = 50,
-    yes: options.Yes = False,
 ) -> None:
     """Run one task with tools and print thoughts, calls, results and the answer.
 
     The exit code is 1 when the run failed or was stopped without an answer.
     """
-    commands = _commands()
-    connection = commands.Connection(
-        model=model, base_url=base_url, endpoint=endpoint.value, thinking=thinking
-    )
-    toolbox = commands.Toolbox(
-        names=tools, root=root, hosts=host or [], max_steps=max_steps, yes=yes
-    )
-    raise typer.Exit(commands.run(task, connection, toolbox))
+    raise typer.Exit(_commands().run(task, connection, toolbox, max_steps=max_steps))
 
 
 @app.command()
+@options.of_an_agent
 def work(
     task: Annotated[str, typer.Argument(help="What to do; the same task goes on where it was.")],
     *,
-    model: options.Model = None,
-    base_url: options.BaseUrl = None,
-    endpoint: options.Endpoint = EndpointChoice.AUTO,
-    thinking: options.Thinking = True,
-    tools: options.Tools = "files",
-    root: options.Root = Path(),
-    host: options.Hosts = None,
-    yes: options.Yes = False,
+    connection: Any,
+    toolbox: Any,
     folder: Annotated[
         Path, typer.Option("--folder", help="Where journal, report and artifacts are kept.")
     ] = Path(".langchain-kimi"),
@@ -127,12 +98,7 @@ def work(
 
     The exit code is 1 when something is missing from the result.
     """
-    commands = _commands()
-    connection = commands.Connection(
-        model=model, base_url=base_url, endpoint=endpoint.value, thinking=thinking
-    )
-    toolbox = commands.Toolbox(names=tools, root=root, hosts=host or [], max_steps=None, yes=yes)
-    exit_code = commands.work(
+    exit_code = _commands().work(
         task,
         connection,
         toolbox,

@@ -1,11 +1,9 @@
 """What the commands do. It is imported when a command runs, so that `--help` is quick."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from langchain_kimi.chat_models import ChatKimi
 from langchain_kimi.cli import doctor as checks
 from langchain_kimi.cli.approval import approver
 from langchain_kimi.cli.chat import converse
@@ -13,38 +11,33 @@ from langchain_kimi.cli.demo import show
 from langchain_kimi.cli.endpoint import serve
 from langchain_kimi.cli.errors import one_line_errors
 from langchain_kimi.cli.model import Connection
-from langchain_kimi.cli.session import Agent, Session, make_agent, tool_sets
+from langchain_kimi.cli.session import Session, make_agent
+from langchain_kimi.cli.toolbox import Toolbox
 from langchain_kimi.cli.transcript import Transcript
-from langchain_kimi.tools import ready_tools
 
 __all__ = ["Connection", "Toolbox", "chat", "demo", "doctor", "endpoint", "run", "work"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Toolbox:
-    """The tools of a command, and how they may be used."""
-
-    names: str
-    root: Path
-    hosts: list[str]
-    max_steps: int | None
-    yes: bool
-
-
-def chat(connection: Connection, toolbox: Toolbox) -> int:
+def chat(connection: Connection, toolbox: Toolbox, *, max_steps: int | None) -> int:
     """Talk with an agent."""
     console = Console()
-    with one_line_errors(), connection.open(console) as llm:
-        converse(_agent(llm, toolbox), console, yes=toolbox.yes)
+    with one_line_errors():
+        tools, middleware = toolbox.open()
+        with connection.open(console) as llm:
+            agent = make_agent(llm, tools, middleware, max_steps=max_steps)
+            converse(agent, console, yes=toolbox.yes)
     return 0
 
 
-def run(task: str, connection: Connection, toolbox: Toolbox) -> int:
+def run(task: str, connection: Connection, toolbox: Toolbox, *, max_steps: int | None) -> int:
     """Run one task; 1 when it was stopped without an answer."""
     console = Console()
     transcript = Transcript(console)
-    with one_line_errors(), connection.open(console) as llm:
-        Session(_agent(llm, toolbox), transcript, approver(yes=toolbox.yes)).send(task)
+    with one_line_errors():
+        tools, middleware = toolbox.open()
+        with connection.open(console) as llm:
+            agent = make_agent(llm, tools, middleware, max_steps=max_steps)
+            Session(agent, transcript, approver(yes=toolbox.yes)).send(task)
     return 0 if transcript.has_answer else 1
 
 
@@ -65,10 +58,8 @@ def work(
     from langchain_kimi.swarm import Budget  # noqa: PLC0415
 
     console = Console()
-    with one_line_errors(), connection.open(console) as llm:
-        tools, middleware = ready_tools(
-            tool_sets(toolbox.names), root=toolbox.root, hosts=toolbox.hosts
-        )
+    with one_line_errors():
+        tools, middleware = toolbox.open()
         if middleware:
             msg = "The shell is one session that sub-agents cannot share; use files, fetch, python."
             raise ValueError(msg)
@@ -80,7 +71,8 @@ def work(
             requests_per_minute=rpm,
             again=again,
         )
-        return swarm.work(job, llm, console, approver(yes=toolbox.yes), tools)
+        with connection.open(console) as llm:
+            return swarm.work(job, llm, console, approver(yes=toolbox.yes), tools)
 
 
 def doctor(connection: Connection, *, video: Path | None, as_json: bool) -> int:
@@ -108,13 +100,3 @@ def demo(connection: Connection) -> int:
     console = Console()
     with one_line_errors(), connection.open(console) as llm:
         return 0 if show(llm, console) else 1
-
-
-def _agent(llm: ChatKimi, toolbox: Toolbox) -> Agent:
-    return make_agent(
-        llm,
-        toolbox.names,
-        root=toolbox.root,
-        hosts=toolbox.hosts,
-        max_steps=toolbox.max_steps,
-    )

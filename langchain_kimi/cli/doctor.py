@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from langchain_kimi.chat_models import ChatKimi
 from langchain_kimi.cli.errors import error_line
 from langchain_kimi.cli.findings import Finding, Result, no, not_tested
 from langchain_kimi.cli.gate import GATE, pass_gate
+from langchain_kimi.cli.plain import revealed
 from langchain_kimi.cli.probes import PROBES, Subject
 from langchain_kimi.errors import KimiError, KimiRateLimitError
 
@@ -51,7 +53,8 @@ def is_fit(findings: list[Finding]) -> bool:
 
 def as_table(llm: ChatKimi, findings: list[Finding]) -> Table:
     """Set the findings out for people."""
-    table = Table(title=f"{llm.model} at {llm.base_url}", title_justify="left")
+    title = Text(revealed(f"{llm.model} at {llm.base_url}"))
+    table = Table(title=title, title_justify="left")
     table.add_column("check", no_wrap=True)
     table.add_column("answer", no_wrap=True)
     table.add_column("reason")
@@ -70,7 +73,7 @@ def as_document(llm: ChatKimi, findings: list[Finding]) -> str:
         "fit": is_fit(findings),
         "checks": checks,
     }
-    return json.dumps(document, ensure_ascii=False)
+    return json.dumps(document)
 
 
 def _tried(probe: Callable[[Subject], Result], subject: Subject) -> Result:

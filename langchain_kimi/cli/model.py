@@ -10,6 +10,7 @@ from rich.text import Text
 
 from langchain_kimi.agents.default_model import STAND_IN_NOTICE, default_model, is_stand_in
 from langchain_kimi.chat_models import ChatKimi
+from langchain_kimi.cli.plain import revealed
 from langchain_kimi.endpoints import EndpointName
 
 
@@ -34,7 +35,7 @@ class Connection:
             **self.fields,
         )
         stands_in = is_stand_in(llm)
-        notice = STAND_IN_NOTICE if stands_in else f"{llm.model} at {llm.base_url}"
+        notice = STAND_IN_NOTICE if stands_in else revealed(f"{llm.model} at {llm.base_url}")
         console.print(Text(notice, style="yellow" if stands_in else "dim"))
         try:
             yield llm

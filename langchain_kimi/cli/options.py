@@ -1,8 +1,11 @@
 """Options that several commands share."""
 
+import inspect
+from collections.abc import Callable
 from enum import StrEnum
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,3 +54,44 @@ MaxSteps = Annotated[int | None, typer.Option("--max-steps", min=1, help="Model 
 Yes = Annotated[
     bool, typer.Option("--yes", help="Run Python and shell commands without asking each time.")
 ]
+
+
+def _agent(
+    *,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    endpoint: Endpoint = EndpointChoice.AUTO,
+    thinking: Thinking = True,
+    tools: Tools = "files",
+    root: Root = Path(),
+    host: Hosts = None,
+    yes: Yes = False,
+) -> dict[str, Any]:
+    """Return what the options of an agent stand for."""
+    from langchain_kimi.cli import commands  # noqa: PLC0415  takes seconds, `--help` is quick
+
+    return {
+        "connection": commands.Connection(
+            model=model, base_url=base_url, endpoint=endpoint.value, thinking=thinking
+        ),
+        "toolbox": commands.Toolbox(names=tools, root=root, hosts=host or [], yes=yes),
+    }
+
+
+def of_an_agent(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of an agent; it takes them as `connection` and `toolbox`."""
+    shared = inspect.signature(_agent).parameters
+    own = inspect.signature(command).parameters.values()
+    parameters = [one for one in own if one.name not in {"connection", "toolbox"}]
+    at = sum(one.kind is not one.KEYWORD_ONLY for one in parameters)
+    parameters[at:at] = shared.values()
+
+    @wraps(command)
+    def with_options(**given: Any) -> None:
+        chosen = {name: given.pop(name) for name in shared}
+        command(**_agent(**chosen), **given)
+
+    # typer reads both
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {one.name: one.annotation for one in parameters}
+    return with_options

@@ -1,13 +1,14 @@
 """A conversation with an agent in the terminal."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from langchain.agents.middleware import AgentMiddleware
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
@@ -15,7 +16,6 @@ from langgraph.types import Command
 from langchain_kimi.agents import create_tool_agent
 from langchain_kimi.cli.transcript import Transcript
 from langchain_kimi.middleware import Budget
-from langchain_kimi.tools import ready_tools
 
 RUNS_CODE = ("run_python", "shell")
 
@@ -61,24 +61,17 @@ class Session:
         return {"type": "reject", "message": "The user does not want this to run."}
 
 
-def tool_sets(names: str) -> list[str]:
-    """Read the option `--tools`: names with commas between, or none."""
-    return [name.strip() for name in names.split(",") if name.strip() not in {"", "none"}]
-
-
 def make_agent(
     model: BaseChatModel,
-    tools: str,
+    tools: Sequence[BaseTool],
+    middleware: Sequence[AgentMiddleware[Any, Any, Any]],
     *,
-    root: Path,
-    hosts: Sequence[str],
     max_steps: int | None,
 ) -> Agent:
     """Make the agent of a command; a person approves what runs code."""
-    ready, middleware = ready_tools(tool_sets(tools), root=root, hosts=hosts)
     return create_tool_agent(
         model,
-        ready,
+        tools,
         middleware=middleware,
         budget=Budget(steps=max_steps),
         interrupt_on={name: {"allowed_decisions": ["approve", "reject"]} for name in RUNS_CODE},

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, ToolCall, ToolMes
 from rich.console import Console
 from rich.text import Text
 
-from langchain_kimi.cli.plain import plain, shortened
+from langchain_kimi.cli.plain import plain, revealed, shortened
 
 _RESULT_LINES = 6
 _LINE_CHARACTERS = 160
@@ -71,8 +71,8 @@ class Transcript:
             self.console.print(Text(f"→ {call_text(call)}", style="cyan"), soft_wrap=True)
         for broken in message.invalid_tool_calls:
             self._begin("call")
-            text = f"→ {broken['name']}: a call that cannot be read"
-            self.console.print(Text(text, style="yellow"))
+            text = f"→ {_name(broken['name'])}: a call that cannot be read"
+            self.console.print(Text(text, style="yellow"), soft_wrap=True)
 
     def _result(self, message: ToolMessage) -> None:
         self._begin("result")
@@ -81,7 +81,7 @@ class Transcript:
         shown = [shortened(line, _LINE_CHARACTERS) for line in lines[:_RESULT_LINES]]
         if len(lines) > len(shown):
             shown.append(f"… {len(lines) - len(shown):,} more lines")
-        self.console.print(Text(f"← {message.name or 'tool'}", style=style))
+        self.console.print(Text(f"← {_name(message.name)}", style=style))
         text = Text("\n".join(f"  {line}" for line in shown), style="dim")
         self.console.print(text, no_wrap=True, overflow="ellipsis")
 
@@ -104,8 +104,12 @@ class Transcript:
 
 
 def call_text(call: ToolCall) -> str:
-    """Write a call as code, on one line."""
+    """Write a call as code, on one line; what cannot be seen is an escape."""
     arguments = ", ".join(
         f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in call["args"].items()
     )
-    return plain(shortened(f"{call['name']}({arguments})", 400))
+    return shortened(revealed(f"{call['name']}({arguments})"), 400)
+
+
+def _name(name: str | None) -> str:
+    return shortened(revealed(name or "tool"), 80)

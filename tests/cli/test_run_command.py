@@ -66,7 +66,7 @@ def test_code_runs_only_when_allowed(command, kimi_server, on, root) -> None:
     arguments = ("run", "Multiply", *on, "--root", str(root), "--tools", "python")
     kimi_server.script(*script)
     refused = command(*arguments)
-    assert "run_python wants to run:\nprint(6 * 7)\nNot run: there is no one to ask." in (
+    assert "run_python wants to run:\n  | print(6 * 7)\nNot run: there is no one to ask." in (
         refused.stdout
     )
     assert "does not want this to run" in kimi_server.requests[-1]["messages"][-1]["content"]
@@ -104,19 +104,38 @@ def test_an_error_is_one_line_without_the_key(
     ("arguments", "said"),
     [
         (["--tools", "hammer"], "Error: There is no tool set hammer. Choose from: files, fetch"),
-        (["--tools", "fetch"], "Error: No hosts are allowed"),
+        (["--tools", "fetch"], "only hosts that you name, such as --host docs.python.org"),
+        (["--tools", "fetch", "--host", "https://a.org/"], "'https://a.org/' is not a host"),
         (["--base-url", "nonsense"], "Error: base_url must be an http(s) URL"),
         (["--endpoint", "vllm"], "self-hosted and has no default address"),
         (["--base-url", "http://127.0.0.1:9/v1"], "cannot be reached"),
     ],
 )
 def test_a_mistake_is_explained(command, arguments: list[str], said: str) -> None:
-    done = command("run", "Hi", "--base-url", "http://127.0.0.1:9/v1", *arguments) if (
-        "--tools" in arguments
-    ) else command("run", "Hi", *arguments)  # fmt: skip
+    done = command("run", "Hi", *arguments)
     assert done.exit_code == 1
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["chat", "run", "work"])
+@pytest.mark.parametrize("tools", ["hammer", "fetch"])
+def test_wrong_tools_are_refused_before_anything_else(
+    command, tmp_path, name: str, tools: str
+) -> None:
+    folder = ["--folder", str(tmp_path / "kept")] if name == "work" else []
+    done = command(name, *([] if name == "chat" else ["Hi"]), "--tools", tools, *folder)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["chat", "run", "work"])
+def test_agents_share_their_options(command, name: str) -> None:
+    shown = command(name, "--help").stdout
+    for option in ("--model", "--base-url", "--endpoint", "--tools", "--root", "--host", "--yes"):
+        assert option in shown
+    assert ("--max-steps" in shown) is (name != "work")
 
 
 def test_the_stand_in_says_that_it_is_none(root) -> None:
