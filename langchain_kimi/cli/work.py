@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ async def _run(
                 for action in request["action_requests"]
             ]
             begin = Command(resume={"decisions": decisions})
-        await _save(journal, job)
+        await _save(journal, job, console)
     return dict(state.values)
 
 
@@ -177,13 +177,15 @@ def _decision(approve: Approve, action: dict[str, Any]) -> dict[str, Any]:
     return {"type": "approve"} if approve(action) else {"type": "reject"}
 
 
-async def _save(journal: Any, job: Work) -> None:
+async def _save(journal: Journal, job: Work, console: Console) -> None:
     """Write the artifacts as files."""
     folder = job.folder / job.thread
     for info in await journal.artifacts(job.thread):
         found = await journal.artifact(job.thread, info.name)
         if found is not None:
             place = folder / info.name
-            with suppress(FileExistsError):
-                place.parent.mkdir(parents=True)
-            place.write_bytes(found[1])
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(found[1])
+            except OSError as error:
+                console.print(f"not written: {place}: {error.strerror}", markup=False)

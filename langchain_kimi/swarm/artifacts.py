@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from pathlib import Path
+import re
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -11,6 +11,9 @@ from pydantic import BaseModel, Field
 from langchain_kimi.swarm.handover import reference, text_of
 from langchain_kimi.swarm.journal import RunLog
 from langchain_kimi.swarm.state import RunState
+
+_SLASH = re.compile(r"[/\\]")
+_LONGEST, _DEEPEST = 100, 6
 
 
 class WriteArtifact(BaseModel):
@@ -32,6 +35,22 @@ class ListArtifacts(BaseModel):
     """List the files of all sub-agents."""
 
 
+def _parts(name: str) -> list[str]:
+    """Return the parts of a file name that is good on any disk and leads nowhere else.
+
+    Raises:
+        ValueError: When nothing of it is left.
+    """
+    cleaned = (
+        re.sub(r"[^\w .+()-]", "_", part).strip(" .")[-_LONGEST:] for part in _SLASH.split(name)
+    )
+    parts = [part for part in cleaned if part][-_DEEPEST:]
+    if not parts:
+        msg = f"{name!r} is no file name. Give one with its ending, such as table.csv."
+        raise ValueError(msg)
+    return parts
+
+
 class Artifacts:
     """The files of one run."""
 
@@ -42,10 +61,9 @@ class Artifacts:
     async def write(self, agent: str, args: dict[str, Any]) -> str:
         """Save a sub-agent's file; return the name that opens it."""
         request = WriteArtifact.model_validate(args)
-        parts = [part for part in Path(request.name).parts if part not in ("..", ".", "/")]
-        name = "/".join([agent or "orchestrator", *parts])
+        name = "/".join([agent or "orchestrator", *_parts(request.name)])
         media_type = mimetypes.guess_type(name)[0] or "text/plain"
-        await self._log.save(name, media_type, request.content.encode())
+        await self._log.save(name, media_type, request.content.encode(errors="replace"))
         return f"Saved {len(request.content)} characters as {name}"
 
     async def read(self, args: dict[str, Any]) -> str:

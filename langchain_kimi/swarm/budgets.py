@@ -21,6 +21,20 @@ class Price:
     cached_input: float | None = None
     """For input that the server had in its cache; None: as `input`."""
 
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is not None or item.default is not None:
+                _check(f"Price.{item.name}", value, least=0, whole=False)
+
+
+def _check(name: str, value: Any, *, least: int, whole: bool) -> None:
+    """Refuse what is no number, not finite, or too small: such a limit would limit nothing."""
+    kinds = int if whole else int | float
+    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value < math.inf:
+        msg = f"{name} is {value!r}; it must be {'an integer' if whole else 'a number'} >= {least}."
+        raise ValueError(msg)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
@@ -73,20 +87,32 @@ class Budget:
             raise ValueError(msg)
         merged = {name: getattr(base or cls(), name) for name in known} | given
         merged["prices"] = {
-            model: price if isinstance(price, Price) else Price(**price)
-            for model, price in merged["prices"].items()
+            model: price if isinstance(price, Price) else _price(model, price)
+            for model, price in (merged["prices"] or {}).items()
         }
         return cls(**merged)
 
     def __post_init__(self) -> None:
-        for name in ("steps", "subagents", "concurrency", "subagent_steps", "orchestrator_steps"):
-            if getattr(self, name) < 1:
-                msg = f"Budget.{name} is {getattr(self, name)}; it must be 1 or more."
-                raise ValueError(msg)
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name != "prices" and not (value is None and item.default is None):
+                whole = item.name not in ("money", "seconds", "subagent_seconds")
+                _check(f"Budget.{item.name}", value, least=1 if whole else 0, whole=whole)
+        if self.money == 0 or self.seconds == 0 or self.subagent_seconds == 0:
+            msg = "A budget of 0 leaves nothing to do; None stands for no limit."
+            raise ValueError(msg)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data that `of` reads back."""
         return asdict(self)
+
+
+def _price(model: str, given: Mapping[str, Any]) -> Price:
+    try:
+        return Price(**given)
+    except TypeError as error:
+        msg = f"The price of {model!r} must be {{input, output, cached_input}}, not {given!r}."
+        raise ValueError(msg) from error
 
 
 @dataclass(slots=True)

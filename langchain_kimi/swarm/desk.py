@@ -95,10 +95,13 @@ class Desk:
             config["callbacks"] = self.config["callbacks"]
         return config
 
-    def key(self, agent: str, reply: AIMessage, call: ToolCall, place: int) -> str:
+    def key(self, agent: AgentState | None, reply: AIMessage, call: ToolCall, place: int) -> str:
         """Return the idempotency key of a tool call: the same after any restart."""
-        parts = (self.state.run, agent, reply.id or "", str(place), call["name"])
-        return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+        who = ("", "") if agent is None else (agent.id, str(agent.usage.steps))
+        parts = (self.state.run, *who, reply.id or "", str(place), call["name"])
+        return hashlib.blake2b(
+            "\0".join(parts).encode(errors="replace"), digest_size=16
+        ).hexdigest()
 
 
 def last_words(messages: Sequence[AnyMessage]) -> str:

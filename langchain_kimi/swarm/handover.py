@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from langchain_kimi.swarm.state import AgentState
 
 _MOST_CHARACTERS = 120_000
 _PREVIEW = 2_000
+
+
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+
+
+def shown(text: str) -> str:
+    """Return a text without what would steer a terminal, turn the line around, or break XML."""
+    return _CONTROLS.sub("�", text)
 
 
 def text_of(agent: AgentState) -> str:

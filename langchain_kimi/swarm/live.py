@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from collections import deque
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -12,10 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from langchain_kimi.swarm.events import Counts, SwarmEvent
+from langchain_kimi.swarm.handover import shown
 
 _MOST_ROWS = 12
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""What would steer a terminal, or cannot be written to it."""
 _NONE: Counts = {
     "total": 0,
     "waiting": 0,
@@ -117,4 +115,4 @@ class Progress:
             f"{event.get('steps', 0)} steps",
             (event.get("reason") or event.get("text", ""))[:60],
         )
-        return tuple(_CONTROLS.sub(" ", cell) for cell in cells)
+        return tuple(shown(cell) for cell in cells)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 
@@ -48,7 +49,33 @@ _SERDE = JsonPlusSerializer()
 
 def encode(record: Record) -> bytes:
     """Return the bytes of a record's body, in LangGraph's own serialisation."""
-    return _SERDE.dumps_typed(record.body)[1]
+    try:
+        return _SERDE.dumps_typed(record.body)[1]
+    except (TypeError, ValueError):
+        return _SERDE.dumps_typed(storable(record.body))[1]
+
+
+def storable(value: Any) -> Any:
+    """Return a value that can be written down, whatever a model or a tool has put into it.
+
+    Integers over 64 bits become text, as do objects that cannot be serialised; halves of
+    surrogate pairs become question marks.
+    """
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else str(value)
+    if isinstance(value, dict):
+        return {storable(key): storable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(one) for one in value]
+    if isinstance(value, BaseMessage):
+        return value.model_copy(update={name: storable(one) for name, one in value})
+    try:
+        _SERDE.dumps_typed(value)
+    except (TypeError, ValueError):
+        return storable(repr(value))
+    return value
 
 
 def decode(kind: int, agent: str, body: bytes) -> Record:

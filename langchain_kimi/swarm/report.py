@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage
 
-from langchain_kimi.swarm.handover import reference
+from langchain_kimi.swarm.handover import reference, shown
 from langchain_kimi.swarm.records import Kind
 from langchain_kimi.swarm.session import Session
 from langchain_kimi.swarm.state import AgentState, critical_steps
@@ -21,9 +22,8 @@ async def finish(
 ) -> dict[str, Any]:
     """Save the report beside the artifacts, drop what is not to be kept; return the state."""
     report = Report(session, messages)
-    picture = timeline_svg(session.state)
-    log = session.log
-    await log.save("report.md", "text/markdown", report.markdown().encode())
+    markdown, picture, log = report.markdown(), timeline_svg(session.state), session.log
+    await log.save("report.md", "text/markdown", markdown.encode())
     await log.save("report.html", "text/html", report.html(picture).encode())
     await log.save("timeline.svg", "image/svg+xml", picture.encode())
     if retention == "results":
@@ -35,7 +35,7 @@ async def finish(
     return {
         "status": report.status,
         "result": report.result,
-        "report": report.markdown(),
+        "report": markdown,
         "missing": report.missing,
         "usage": report.usage,
         "artifacts": [asdict(info) for info in infos],
@@ -52,7 +52,8 @@ class Report:
         self.missing = _missing(self.agents, session.ledger.reached)
         last = messages[-1] if messages else None
         answered = isinstance(last, AIMessage) and not last.tool_calls
-        self.result = last.text if answered and last is not None else _collected(self.agents)
+        result = last.text if answered and last is not None else _collected(self.agents)
+        self.result = shown(result)
         if session.swarm.cancelled:
             self.status = "cancelled"
         else:
@@ -82,7 +83,7 @@ class Report:
             self.result,
             "",
             "## What is missing" if self.missing else "Nothing is missing.",
-            *(f"- {item}" for item in self.missing),
+            *(f"- {_cell(item)}" for item in self.missing),
             "",
             "## What it took",
             *(f"- {name}: {value}" for name, value in _told(usage)),
@@ -116,6 +117,7 @@ class Report:
         )
 
 
+_MOST_MISSING = 200
 _HEADS = ("sub-agent", "work", "status", "steps", "tokens", "money", "seconds", "result")
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}"
@@ -128,11 +130,13 @@ _STYLE = (
 
 def _missing(agents: Sequence[AgentState], reached: dict[str, str]) -> list[str]:
     limits = [f"The run reached {reason}." for reason in reached.values()]
-    return limits + [
-        f"{agent.label} ({agent.id}): {agent.status}, {agent.reason}"
-        for agent in agents
-        if agent.status != "done"
+    left = [agent for agent in agents if agent.status != "done"]
+    told = [
+        shown(f"{agent.label} ({agent.id}): {agent.status}, {agent.reason}")
+        for agent in left[:_MOST_MISSING]
     ]
+    more = len(left) - len(told)
+    return limits + told + ([f"{more} more sub-agents; the report lists all."] if more else [])
 
 
 def _collected(agents: Sequence[AgentState]) -> str:
@@ -165,8 +169,8 @@ def _row(agent: AgentState) -> list[str]:
     ended = agent.ended or agent.started
     return [
         agent.id,
-        agent.label,
-        agent.status + (f": {agent.reason}" if agent.reason else ""),
+        shown(agent.label),
+        shown(agent.status + (f": {agent.reason}" if agent.reason else "")),
         str(agent.usage.steps),
         f"{agent.usage.tokens:,}",
         f"{agent.usage.money:.4f}",
@@ -176,4 +180,6 @@ def _row(agent: AgentState) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Keep words of a model from becoming a table, a link or markup."""
+    words = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\|\[\]`*])", r"\\\1", words)

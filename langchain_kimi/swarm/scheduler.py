@@ -113,16 +113,28 @@ class Swarm:
         self._pump()
 
     async def again(self, agent: AgentState, prompt: str, turn: int) -> None:
-        """Give a sub-agent that ended more work, in the conversation that it had."""
-        if agent.turn == turn and agent.prompt == prompt:
+        """Give a sub-agent that ended more work, in the conversation that it had.
+
+        Raises:
+            ValueError: It is still at work.
+        """
+        begun = agent.usage.steps > 0
+        prompt = prompt if begun or agent.prompt.endswith(prompt) else f"{agent.prompt}\n\n{prompt}"
+        if agent.turn == turn and agent.task == self.desk.state.task and agent.prompt == prompt:
             return
+        if not agent.finished:
+            msg = f"The sub-agent {agent.id!r} is still at work; it can be continued afterwards."
+            raise ValueError(msg)
         log = self.desk.log
         before = replay(log.run, await log.journal.read(log.run)).agents[agent.id]
         agent.messages, agent.context_tokens = before.messages, before.context_tokens
         agent.prompt, agent.status, agent.resumed = prompt, "waiting", True
         agent.task, agent.turn, agent.queued = self.desk.state.task, turn, time.time()
         agent.path_steps, agent.offset_steps, agent.reply = 0, agent.usage.steps, None
-        agent.take([HumanMessage(prompt)])
+        if begun:
+            agent.take([HumanMessage(prompt)])
+        agents = self.desk.state.agents
+        agent.needs = tuple(n for n in agent.needs if agents[n].status in ("done", "partial"))
         self._stops.pop(agent.id, None)
         self.desk.log.post(Record(Kind.SPAWN, agent.id, agent.spawned()))
         self.desk.events.of("queued", agent)

@@ -24,7 +24,7 @@ from langchain_kimi.swarm.events import Counts, Events
 from langchain_kimi.swarm.failures import Remedy, RetryPolicy, remedy, retry_after
 from langchain_kimi.swarm.journal import Journal, RunLog
 from langchain_kimi.swarm.limiter import Limiter
-from langchain_kimi.swarm.records import Kind, Record
+from langchain_kimi.swarm.records import Kind, Record, storable
 from langchain_kimi.swarm.runnable_worker import thread_of
 from langchain_kimi.swarm.scheduler import Swarm
 from langchain_kimi.swarm.state import RunState, Span, critical_steps, replay
@@ -134,7 +134,7 @@ class Session:
             compaction=settings.compaction,
         )
         self.swarm = Swarm(self.desk, self._bound)
-        self.desk.own_tools = Fanout(
+        self.fanout = self.desk.own_tools = Fanout(
             self.swarm,
             settings.kinds,
             self.artifacts,
@@ -182,9 +182,9 @@ class Session:
         if verdict.grant is Grant.LAST:
             said = [HumanMessage(_LAST_TURN.format(reason=verdict.reason))]
         start = time.time()
-        reply = await self._call([*messages, *said])
-        if reply.id is None:
-            reply.id = key
+        reply = storable(await self._call([*messages, *said]))
+        if reply.id is None or any(message.id == reply.id for message in messages):
+            reply.id = key  # a model that numbers all replies alike would overwrite its own
         self.state.replies[key] = reply
         self.state.turn_replies.append(reply)
         self.state.spans.append(Span("model", start, time.time()))
@@ -233,11 +233,8 @@ class Session:
         """Know again what `create_subagent` defined earlier in the conversation."""
         for message in messages:
             for call in message.tool_calls if isinstance(message, AIMessage) else ():
-                if (
-                    call["name"] == "create_subagent"
-                    and {"name", "system_prompt"} <= call["args"].keys()
-                ):
-                    self.definitions[call["args"]["name"]] = call["args"]["system_prompt"]
+                if call["name"] == "create_subagent":
+                    self.fanout.define(call)
 
     def turn(self, reply: AIMessage) -> asyncio.Task[list[ToolMessage]]:
         """Return the task that answers a reply's calls: begun once, joined later."""
@@ -247,7 +244,7 @@ class Session:
                 self.desk, bound.tools, self.desk.config_of("", "orchestrator"), None
             )
             self.turn_of = reply.id or ""
-            self.turn_task = asyncio.create_task(runner.run(reply))
+            self.turn_task = asyncio.create_task(_storable_answers(runner, reply))
         return self.turn_task
 
     def attach(
@@ -304,6 +301,10 @@ class Session:
         }
 
 
+async def _storable_answers(runner: ToolRunner, reply: AIMessage) -> list[ToolMessage]:
+    return [storable(message) for message in await runner.run(reply)]
+
+
 def _in_context(writer: Callable[[Any], None]) -> Callable[[Any], None]:
     """Return a writer that works outside the node: LangGraph's looks up whose node it is in."""
     context = contextvars.copy_context()
@@ -330,5 +331,5 @@ def digest(messages: Sequence[AnyMessage]) -> str:
     found = hashlib.blake2b(digest_size=12)
     for message in messages:
         calls = message.tool_calls if isinstance(message, AIMessage) else ()
-        found.update(f"{message.type}\0{message.content}\0{calls}\1".encode())
+        found.update(f"{message.type}\0{message.content}\0{calls}\1".encode(errors="replace"))
     return found.hexdigest()

@@ -188,6 +188,7 @@ def _spawn(state: RunState, agent: str, body: dict[str, Any]) -> None:
     if known is not None:
         known.prompt, known.status, known.resumed = body["prompt"], "waiting", True
         known.task, known.turn, known.queued = state.task, body["turn"], body["at"]
+        known.needs = tuple(body["needs"])
         known.reply, known.path_steps, known.offset_steps = None, 0, known.usage.steps
         if known.usage.steps:
             known.take([HumanMessage(body["prompt"])])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from langchain_kimi.swarm.handover import shown
 from langchain_kimi.swarm.state import AgentState, RunState, Span
 
 _WIDTH, _LEFT, _ROW, _TOP = 1100, 220, 14, 34
@@ -65,7 +66,7 @@ def _bar(
     parts = [
         (
             f'<text x="{_LEFT - 6}" y="{y + 9}" text-anchor="end" fill="{colour}">'
-            f"{escape(label[:36])}</text>"
+            f"{escape(shown(label[:36]))}</text>"
         )
     ]
     parts += [

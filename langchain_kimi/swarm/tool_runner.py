@@ -13,6 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_kimi.swarm.backend import JournalError
 from langchain_kimi.swarm.desk import Desk, Request
 from langchain_kimi.swarm.failures import describe
+from langchain_kimi.swarm.records import storable
 from langchain_kimi.swarm.state import AgentState
 from langchain_kimi.swarm.subagents import BoundTool
 
@@ -81,7 +82,7 @@ class ToolRunner:
             return _error(call["id"], call["name"], text)
         note = ""
         if call["name"] in self._desk.approvals:
-            key = self._desk.key(self._id, reply, call, place)
+            key = self._desk.key(self._agent, reply, call, place)
             decided = await self._approved(call, key)
             if isinstance(decided, ToolMessage):
                 return decided
@@ -127,16 +128,18 @@ class ToolRunner:
             raise
         except Exception as error:  # noqa: BLE001 - the model is told, and may do otherwise
             return _error(call["id"], call["name"], describe(error))
-        if isinstance(result, ToolMessage):
-            return result
-        return ToolMessage(str(result), tool_call_id=call["id"], name=call["name"])
+        if not isinstance(result, ToolMessage):
+            return ToolMessage(storable(str(result)), tool_call_id=call["id"], name=call["name"])
+        if isinstance(result.content, str) and not result.content.isascii():
+            result.content = storable(result.content)  # half a surrogate pair is no JSON
+        return result
 
     def _inject(
         self, bound: BoundTool, reply: AIMessage, request: dict[str, Any], place: int
     ) -> tuple[RunnableConfig, dict[str, Any]]:
         desk, args = self._desk, dict(request["args"])
         call = ToolCall(name=request["name"], args=args, id=request["id"])
-        key = desk.key(self._id, reply, reply.tool_calls[place], place)
+        key = desk.key(self._agent, reply, reply.tool_calls[place], place)
         config: RunnableConfig = {
             **self._config,
             "configurable": {**self._config.get("configurable", {}), "idempotency_key": key},

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from langchain_kimi.swarm.scheduler import Swarm
 from langchain_kimi.swarm.state import AgentState
 from langchain_kimi.swarm.subagents import SubAgent
 
+_MOST_TOLD = 50
 GENERAL = "general"
 """The kind that does what no declared kind is for, and what `create_subagent` defines."""
 
@@ -139,7 +140,7 @@ class Fanout:
         """Answer the calls of one reply, in their order."""
         for call in calls:
             if call["name"] == "create_subagent":
-                self._define(call)
+                self.define(call)
         works = [await self._start(reply, place, call, agent) for place, call in enumerate(calls)]
         ids = {one.id for work in works if work is not None for one in work.agents}
         if ids:
@@ -158,12 +159,18 @@ class Fanout:
             )
         )
 
-    def _define(self, call: ToolCall) -> None:
-        try:
-            request = CreateSubagent.model_validate(call["args"])
-        except ValueError:
-            return
-        self._definitions[request.name] = request.system_prompt
+    def define(self, call: ToolCall) -> None:
+        """Keep what a `create_subagent` call defines; what is wrong with it is told later."""
+        with suppress(ValueError):
+            request = self._definition(call)
+            self._definitions[request.name] = request.system_prompt
+
+    def _definition(self, call: ToolCall) -> CreateSubagent:
+        request = CreateSubagent.model_validate(call["args"])
+        if request.name in self._kinds or not request.name.strip():
+            msg = f"{request.name!r} cannot be defined: choose a name that no kind has."
+            raise ValueError(msg)
+        return request
 
     async def _start(
         self, reply: AIMessage, place: int, call: ToolCall, parent: AgentState | None
@@ -175,7 +182,8 @@ class Fanout:
         depth = 1 if parent is None else parent.depth + 1
         if depth > self._swarm.desk.ledger.budget.depth:
             return _Work(call["name"], "", error="Sub-agents may not start others here.")
-        seed = f"{parent.id if parent else ''}\0{reply.id}\0{place}"
+        who = f"{parent.id}\0{parent.usage.steps}" if parent else ""
+        seed = f"{who}\0{reply.id}\0{place}"
         try:
             request = model.model_validate(call["args"])
             work = await self._queue(request, seed)
@@ -244,7 +252,9 @@ class Fanout:
             named = ", ".join([*there, *self._definitions])
             msg = f"There is no kind of sub-agent {kind!r}. There are: {named}."
             raise LookupError(msg)
-        digest = hashlib.blake2b(f"{seed}\0{kind}\0{prompt}".encode(), digest_size=5).hexdigest()
+        digest = hashlib.blake2b(
+            f"{seed}\0{kind}\0{prompt}".encode(errors="replace"), digest_size=5
+        ).hexdigest()
         slug = re.sub(r"[^a-z0-9]+", "-", (kind or label).lower()).strip("-")[:24] or GENERAL
         short = " ".join((label or prompt).split())[:60]
         return AgentState(f"{slug}-{digest}", name, short, prompt, system=system)
@@ -276,8 +286,7 @@ class Fanout:
         if work is not None:
             return work.error or await self._report(work, room)
         if call["name"] == "create_subagent":
-            request = CreateSubagent.model_validate(call["args"])
-            return f"Defined {request.name}."
+            return f"Defined {self._definition(call).name}."
         if call["name"] == "write_artifact":
             return await self._artifacts.write(agent.id if agent else "", call["args"])
         if call["name"] == "read_artifact":
@@ -295,9 +304,9 @@ class Fanout:
         counts = sorted({a.status for a in ended})
         head += "".join(f", {sum(a.status == s for a in ended)} {s}" for s in counts) + "."
         if sum(len(text_of(agent)) + 80 for agent in distinct.values()) > room:
-            merged = await self._reducer.merge(list(distinct.values()), work.question, self._turn())
-            failed = "\n".join(f"- {a.label} ({a.id}): {a.status}, {a.reason}" for a in ended)
-            return "\n\n".join(part for part in (head, failed[: self._most], merged) if part)
+            had = [agent for agent in distinct.values() if text_of(agent)]
+            merged = await self._reducer.merge(had, work.question, self._turn()) if had else ""
+            return "\n\n".join(part for part in (head, _ended_badly(ended), merged) if part)
         told: dict[str, int] = {}
         parts = [head]
         for place, agent in enumerate(work.agents, 1):
@@ -307,6 +316,14 @@ class Fanout:
             told[agent.id] = place
             parts.append(f"## {place}. {agent.label}\n{_one(agent, room)}")
         return "\n\n".join(parts)
+
+
+def _ended_badly(agents: Sequence[AgentState]) -> str:
+    """Tell who did not come to a good end, with the reason; of very many the first ones."""
+    lines = [f"- {a.label} ({a.id}): {a.status}, {a.reason}" for a in agents[:_MOST_TOLD]]
+    if len(agents) > _MOST_TOLD:
+        lines.append(f"- … and {len(agents) - _MOST_TOLD} more")
+    return "\n".join(lines)
 
 
 def _one(agent: AgentState, room: int) -> str:

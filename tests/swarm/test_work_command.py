@@ -142,7 +142,8 @@ def test_a_journal_that_cannot_be_used_is_one_clear_line(work, tmp_path):
 def test_code_runs_only_when_a_person_allows_it(work, kimi_server, monkeypatch):
     kimi_server.script(turn(ONE), RUN, say("Refused."), say("Sorry."))
     refused = work("--tools", "python")
-    assert f"run_python wants to run:\n{CODE}\nNot run: there is no one to ask." in refused.stdout
+    for part in ("run_python wants to run:", CODE, "Not run: there is no one to ask."):
+        assert part in refused.stdout
     told = kimi_server.requests[2]["messages"][-1]
     assert told["role"] == "tool"
     assert "rejected" in told["content"]
