@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -211,6 +213,13 @@ def test_what_was_found_can_be_drawn(corpus: Corpus) -> None:
     text = corpus.search("ferry", k=1)[0]
     with pytest.raises(UnsupportedFileError, match="use its text"):
         picture_of(text)
+
+
+def test_threads_draw_pages_at_the_same_time(corpus: Corpus) -> None:
+    found = [*corpus.search("Birch Mills report tonnes orders apprentices", k=4)] * 10
+    with ThreadPoolExecutor(8) as pool:
+        pictures = list(pool.map(partial(picture_of, dpi=36), found))
+    assert {picture.size for picture in pictures} == {(306, 396)}
 
 
 def test_a_changed_file_is_not_drawn(corpus: Corpus, folder: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pypdfium2 as pdfium
 
+from langchain_kimi.content.pages import PDFIUM_LOCK
 from langchain_kimi.rag.errors import EncryptedFileError, UnreadableFileError
 from langchain_kimi.rag.geometry import Box, clusters, union
 from langchain_kimi.rag.ingest.figures import caption_for, find_figures, is_caption
@@ -31,13 +33,19 @@ MAX_PAGES = 20_000
 _DATE = re.compile(r"D:(\d{4})(\d{2})?(\d{2})?")
 
 
-def open_pdf(path: Path) -> pdfium.PdfDocument:
-    """Open a PDF file.
+@contextmanager
+def open_pdf(path: Path) -> Iterator[pdfium.PdfDocument]:
+    """Open a PDF file, and keep other threads out: PDFium takes one at a time, or hangs.
 
     Raises:
         EncryptedFileError: If it needs a password.
         UnreadableFileError: If it is damaged beyond repair or is no PDF.
     """
+    with PDFIUM_LOCK, _opened(path) as document:
+        yield document
+
+
+def _opened(path: Path) -> pdfium.PdfDocument:
     try:
         return pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
