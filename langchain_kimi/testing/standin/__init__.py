@@ -3,7 +3,8 @@
 It thinks a little, picks a declared tool whose words fit the question, fills the arguments
 from the question's words, reads the results and quotes the lines that share the question's
 words. It stops after a few rounds and never makes the same call twice. Where sub-agents are on
-offer it hands the parts of a task out to them.
+offer it hands the parts of a task out to them; questions about numbered passages it answers with
+quotes from them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from langchain_kimi.testing.script import Call, Turn, say, say_json, think, turn
 from langchain_kimi.testing.standin.answer import NAME, answer_text, settles, thoughts
 from langchain_kimi.testing.standin.arguments import Evidence
 from langchain_kimi.testing.standin.choice import Candidate, candidates
+from langchain_kimi.testing.standin.documents import documents_turn
 from langchain_kimi.testing.standin.fanout import hand_out, joined_answer
 from langchain_kimi.testing.standin.instance import instance, wanted_schema
 from langchain_kimi.testing.standin.situation import Situation
@@ -36,6 +38,9 @@ def stand_in_turn(request: ChatRequest, *, parallel: bool = True) -> Turn:
     if chosen:
         reason = f"{thoughts(situation)} {chosen[0].name} fits."
         return turn(think(reason), *chosen)
+    about_documents = documents_turn(situation)
+    if about_documents is not None:
+        return about_documents
     schema = wanted_schema(situation)
     if schema is not None:
         answer = say_json(instance(schema, situation))

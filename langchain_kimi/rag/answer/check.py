@@ -1,0 +1,185 @@
+"""Holding an answer against its evidence, by code: quotes, numbers, words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from langchain_kimi.rag.answer.places import place_of
+from langchain_kimi.rag.answer.quotes import numbers_of
+from langchain_kimi.rag.answer.reply import Cited, Reply
+from langchain_kimi.rag.answer.result import Citation, Claim, Confidence, DroppedQuote
+from langchain_kimi.rag.answer.sources import Source, entry_id
+from langchain_kimi.rag.corpus import Corpus
+from langchain_kimi.rag.text import tokens
+
+UNVERIFIED = "[unverified]"
+_MARK = re.compile(r"\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
+_RUN = re.compile(rf"(?:\s*{_MARK.pattern})+(?:\s*[.!?。])?")
+_LITTLE_SHARED = 0.25
+_SEEN_NOTE = "seen in a picture, not quoted"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A reply after the check."""
+
+    text: str
+    claims: tuple[Claim, ...]
+    citations: tuple[Citation, ...]
+    dropped: tuple[DroppedQuote, ...]
+
+    @property
+    def supported(self) -> int:
+        """Count the claims that something bears out."""
+        return sum(bool(claim.citations) for claim in self.claims)
+
+    @property
+    def unsupported(self) -> tuple[str, ...]:
+        """Return the claims whose evidence is not there."""
+        return tuple(claim.text for claim in self.claims if claim.confidence == "none")
+
+
+def check(corpus: Corpus, reply: Reply, sources: Sequence[Source]) -> Checked:
+    """Check each quote against its page, and each claim against its quotes.
+
+    A quote that its page does not hold is dropped; a claim that is left without evidence is marked
+    in the text. Citations are numbered anew, in the order in which they are read.
+    """
+    by_number = {source.number: source for source in sources}
+    good: dict[int, list[Citation]] = {}
+    dropped: list[DroppedQuote] = []
+    for cited in reply.evidence:
+        held = _citation(corpus, cited, by_number)
+        if isinstance(held, Citation):
+            good.setdefault(cited.number, []).append(held)
+        else:
+            dropped.append(held)
+    return _Writer(reply.text, good, tuple(dropped), by_number).write()
+
+
+def _citation(
+    corpus: Corpus, cited: Cited, sources: Mapping[int, Source]
+) -> Citation | DroppedQuote:
+    source = sources.get(cited.source)
+    quote = cited.quote or cited.seen
+    if source is None:
+        reason = "there is no such source"
+        return DroppedQuote(quote=quote, place=f"S{cited.source}", reason=reason)
+    found = source.found
+    if cited.seen:
+        if source.slot.view is None:
+            reason = "its picture was not shown"
+            return DroppedQuote(quote=quote, place=found.place, reason=reason)
+        return _cite(cited.number, source, seen=cited.seen)
+    place = place_of(corpus, found, cited.quote)
+    if place is None:
+        return DroppedQuote(quote=quote, place=found.place, reason="not on its page")
+    citation = _cite(cited.number, source, quote=place.quote)
+    span = {"start": place.start, "end": place.end} if place.start is not None else {}
+    box = {"box": tuple(place.box)} if place.box is not None else {}
+    return citation.model_copy(update=span | box)
+
+
+def _cite(number: int, source: Source, *, quote: str = "", seen: str = "") -> Citation:
+    found = source.found
+    crop = source.slot.crops[0] if seen and source.slot.crops else None
+    return Citation(
+        number=number,
+        id=entry_id(found),
+        file=found.document.path,
+        sha256=found.document.sha256,
+        page=found.page,
+        label=found.label,
+        start=found.start,
+        end=found.end,
+        quote=quote,
+        seen=seen,
+        box=tuple(crop) if crop is not None else None,
+        page_size=found.page_size,
+    )
+
+
+class _Writer:
+    """Writes the text anew with the citations that are left."""
+
+    def __init__(
+        self,
+        text: str,
+        good: Mapping[int, Sequence[Citation]],
+        dropped: tuple[DroppedQuote, ...],
+        sources: Mapping[int, Source],
+    ) -> None:
+        self._text = text
+        self._good = good
+        self._dropped = dropped
+        self._sources = sources
+        self._citations: dict[Citation, int] = {}
+        self._claims: list[Claim] = []
+
+    def write(self) -> Checked:
+        pieces: list[str] = []
+        at = 0
+        for run in _RUN.finditer(self._text):
+            said = self._text[at : run.start()]
+            pieces += [self._uncited(said), self._claim(said, run.group())]
+            at = run.end()
+        rest = self._text[at:]
+        self._note_uncited(rest.split("\n"))
+        return Checked(
+            text="".join([*pieces, rest]).strip(),
+            claims=tuple(self._claims),
+            citations=tuple(
+                citation.model_copy(update={"number": number})
+                for citation, number in self._citations.items()
+            ),
+            dropped=self._dropped,
+        )
+
+    def _uncited(self, said: str) -> str:
+        """Note the lines before the one that a citation stands in; return the text as it is."""
+        self._note_uncited(said.split("\n")[:-1])
+        return said
+
+    def _note_uncited(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            text = line.strip(" -*#>.")
+            if len(tokens(text)) > 2 and not text.endswith(":"):
+                note = "cites nothing"
+                self._claims.append(Claim(text=text, confidence="low", note=note))
+
+    def _claim(self, said: str, run: str) -> str:
+        """Return the marks behind a claim with new numbers, or that nothing bears it out."""
+        wanted = [int(n) for mark in _MARK.findall(run) for n in re.split(r"\D+", mark)]
+        held = [citation for number in wanted for citation in self._good.get(number, ())]
+        numbers = tuple(dict.fromkeys(self._number(citation) for citation in held))
+        text = said.rsplit("\n", maxsplit=1)[-1].strip(" -*#>")
+        confidence, note = _confidence(text, held, whole=self._good.keys() >= set(wanted))
+        self._claims.append(Claim(text=text, citations=numbers, confidence=confidence, note=note))
+        stop = run[-1] if run[-1] in ".!?。" else ""
+        marks = "".join(f"[{number}]" for number in numbers) or UNVERIFIED
+        return f" {marks}{stop}"
+
+    def _number(self, citation: Citation) -> int:
+        """Number a citation; the same place and words keep one number."""
+        key = citation.model_copy(update={"number": 0})
+        return self._citations.setdefault(key, len(self._citations) + 1)
+
+
+def _confidence(text: str, held: Sequence[Citation], *, whole: bool) -> tuple[Confidence, str]:
+    """Tell how well a claim is borne out; `whole` when all that it cited is on its page."""
+    if not held:
+        return "none", "what it cites is not on its page"
+    quotes = " ".join(citation.quote for citation in held)
+    if not quotes.strip():
+        return "low", _SEEN_NOTE
+    missing = numbers_of(text) - numbers_of(quotes)
+    if missing:
+        return "medium", f"not in the quotes: {', '.join(sorted(missing))}"
+    if not whole:
+        return "medium", "one of its citations is not on its page"
+    said = set(tokens(text))
+    if said and len(said & set(tokens(quotes))) < _LITTLE_SHARED * len(said):
+        return "medium", "its words are not those of the quotes"
+    return "high", ""
