@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from langchain_core.embeddings import Embeddings
 
@@ -17,6 +18,7 @@ from langchain_kimi.rag.ingest.files import SourceFile, document_id, find_files,
 from langchain_kimi.rag.ingest.parse import ParseSettings
 from langchain_kimi.rag.ingest.parsed import Parsed
 from langchain_kimi.rag.ingest.pool import TIMEOUT, parse_all
+from langchain_kimi.rag.ingest.ray_pool import parse_on_ray
 from langchain_kimi.rag.ingest.report import FileReport, IngestReport
 
 Progress = Callable[[FileReport, int, int], None]
@@ -29,6 +31,9 @@ class IngestOptions:
 
     workers: int = 2
     """Processes; 0 parses in this process."""
+    on: Literal["processes", "ray"] = "processes"
+    """Where the workers are: on this machine, or on a Ray cluster whose machines all see the files
+    at the same path. The index is written by this process alone."""
     timeout: float = TIMEOUT
     """Seconds a file may take."""
     tags: tuple[str, ...] = ()
@@ -93,7 +98,8 @@ class FolderIngest:
             else:
                 stale.append(entry)
         by_path = {entry.file.path: entry for entry in stale}
-        outcomes = parse_all(
+        parse = parse_on_ray if self._options.on == "ray" else parse_all
+        outcomes = parse(
             [entry.file for entry in stale],
             self._settings,
             workers=self._options.workers,

@@ -75,7 +75,7 @@ def _serve(
     timeout: float,
     stop: threading.Event,
 ) -> None:
-    worker = _Worker(timeout)
+    worker = Worker(timeout)
     try:
         while (file := jobs.get()) is not None and not stop.is_set():
             results.put((file, worker.parse(file.absolute, settings)))
@@ -83,7 +83,7 @@ def _serve(
         worker.end()
 
 
-class _Worker:
+class Worker:
     """One process, started on the first job and again after it was lost."""
 
     def __init__(self, timeout: float) -> None:
@@ -91,6 +91,7 @@ class _Worker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def parse(self, path: Path, settings: ParseSettings) -> Parsed | str:
+        """Parse a file, or say what is wrong with it."""
         process = self._process or self._start()
         if process is None:
             return f"{path.name} was not parsed: the worker did not start"
@@ -127,6 +128,7 @@ class _Worker:
         return self._process
 
     def end(self) -> None:
+        """End the process."""
         if self._process is None:
             return
         process, self._process = self._process, None
