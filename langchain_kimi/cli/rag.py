@@ -1,4 +1,4 @@
-"""Commands of a corpus: `ingest` and `search`."""
+"""Commands of a corpus: `ingest`, `search` and `ask`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from langchain_kimi.cli import options
+from langchain_kimi.cli.options import EndpointChoice
 
 if TYPE_CHECKING:
     from langchain_kimi.rag import Corpus, FileReport, Found, IngestOptions, IngestReport
@@ -25,6 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to an application."""
     app.command()(ingest)
     app.command()(search)
+    app.command()(ask)
 
 
 def ingest(
@@ -40,6 +44,7 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Bring the index up to date with a folder of documents, pictures and videos."""
+    _need_extra()
     from langchain_kimi.rag import Corpus, IngestOptions, RagError
 
     console = Console(stderr=True)
@@ -59,6 +64,16 @@ def ingest(
                 typer.echo(f"  {entry.state}: {entry.path}: {line}")
     if any(entry.state == "failed" for entry in report.files):
         raise typer.Exit(1)
+
+
+def _need_extra() -> None:
+    """Say how to get what retrieval needs, where it is not installed."""
+    try:
+        import langchain_kimi.rag  # noqa: F401
+    except ImportError as error:
+        line = f"{error}: retrieval needs the extra: pip install 'langchain-kimi-nvidia[rag]'"
+        Console(stderr=True).print(line, markup=False, soft_wrap=True)
+        raise typer.Exit(2) from error
 
 
 def _run(corpus: Corpus, folder: Path, options: IngestOptions, console: Console) -> IngestReport:
@@ -95,6 +110,7 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find the pages, regions and scenes that fit a question."""
+    _need_extra()
     from langchain_kimi.rag import Corpus, Filter, RagError
 
     where = Filter(paths=tuple(path or ()), tags=tuple(tag or ()))
@@ -135,3 +151,46 @@ def _plain(entry: Found) -> dict[str, object]:
         "score": entry.score,
         "regions": [asdict(region) for region in entry.regions],
     }
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="What to find out.")],
+    corpus: Annotated[
+        Path, typer.Option("--corpus", "--index", help="Folder of the index.")
+    ] = _DEFAULT,
+    namespace: Namespace = "default",
+    path: Annotated[list[str] | None, typer.Option(help="Pattern of paths; repeatable.")] = None,
+    budget: Annotated[
+        int, typer.Option(min=1_000, help="Tokens of pages and pictures before the model.")
+    ] = 96_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Searches at most.")] = 2,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the answer with its pages as HTML.", dir_okay=False)
+    ] = None,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    endpoint: options.Endpoint = EndpointChoice.AUTO,
+    thinking: options.Thinking = True,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question from the corpus, with quotes that are checked and links to the pages.
+
+    The exit code is 1 when the documents do not answer it.
+    """
+    from langchain_kimi.cli import ask as command
+    from langchain_kimi.cli.model import Connection
+
+    connection = Connection(
+        model=model, base_url=base_url, endpoint=endpoint.value, thinking=thinking
+    )
+    request = command.Request(
+        question=question,
+        corpus=corpus,
+        namespace=namespace,
+        budget=budget,
+        rounds=rounds,
+        paths=tuple(path or ()),
+        report=report,
+        as_json=as_json,
+    )
+    raise typer.Exit(command.ask(request, connection))
