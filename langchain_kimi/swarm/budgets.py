@@ -179,9 +179,9 @@ _GO = Verdict(Grant.STEP)
 class Ledger:
     """Counts what a task uses, and grants or refuses steps.
 
-    Every agent at work holds one step back for its last words, and so does the orchestrator:
-    that is why the limit on steps can be kept and everybody can still wrap up. An agent that
-    was granted its last step has used what it held back.
+    Every agent at work holds back one step, and the tokens that its last call took, for its last
+    words, and so does the orchestrator: that is why the limits can be kept and everybody can
+    still wrap up. An agent that was granted its last step has used what it held back.
 
     Args:
         budget: The limits.
@@ -203,8 +203,10 @@ class Ledger:
         self.orchestrator_steps = 0
         self.reached: dict[str, str] = {}
         self.holding: set[str] = set()
-        self._in_flight: dict[str, tuple[int, Grant]] = {}
+        self._in_flight: dict[str, Grant] = {}
+        self._held: dict[str, int] = {}
         self._reserved = 0
+        self._lead = budget.reply_tokens
         self._clock = clock
 
     def seconds_left(self) -> float:
@@ -244,7 +246,8 @@ class Ledger:
     def release(self, agent: str) -> None:
         """Give back what an agent that ended held."""
         self.holding.discard(agent)
-        self._land(agent)
+        self._in_flight.pop(agent, None)
+        self._hold(agent, 0)
 
     def step(
         self, agent: str, own: Usage, *, expect: int, critical: int, seconds: float
@@ -261,7 +264,8 @@ class Ledger:
         if agent not in self.holding:
             return Verdict(Grant.NONE, "steps", f"the limit of {self.budget.steps} steps")
         need = expect + self.budget.reply_tokens
-        shared = self._shared(need, critical)
+        held = self._held.get(agent, 0)
+        shared = self._shared(need, critical, self._last_words(), self._reserved - held)
         if shared.grant is not Grant.STEP:
             self.reached.setdefault(shared.limit, shared.reason)
         verdict = _worse(shared, self._of_own(own, need, seconds))
@@ -269,24 +273,26 @@ class Ledger:
             return verdict
         if verdict.grant is Grant.LAST:
             self.holding.discard(agent)
-        self._in_flight[agent] = (need, verdict.grant)
-        self._reserved += need
+        self._in_flight[agent] = verdict.grant
+        self._hold(agent, need)
         return verdict
 
     def done(self, agent: str, own: Usage, reply: AIMessage) -> None:
         """Count a sub-agent's reply."""
-        self._land(agent)
+        if self._in_flight.pop(agent, None) is Grant.LAST:
+            self._hold(agent, 0)
         own.add(reply, self.budget.prices)
         self.used.add(reply, self.budget.prices)
 
     def refund(self, agent: str) -> None:
         """Take back a grant whose call gave no reply."""
-        if self._land(agent) is Grant.LAST:
+        if self._in_flight.pop(agent, None) is Grant.LAST:
             self.holding.add(agent)
 
     def orchestrator_step(self, *, expect: int) -> Verdict:
         """Say whether the orchestrator may take a step: its held-back one makes the last."""
-        verdict = self._shared(expect + self.budget.reply_tokens, 0)
+        self._lead = expect + self.budget.reply_tokens
+        verdict = self._shared(self._lead, 0, None, self._reserved)
         left = self.budget.orchestrator_steps - self.orchestrator_steps
         if left <= 1:
             limit = f"the limit of {self.budget.orchestrator_steps} orchestrator steps"
@@ -305,34 +311,50 @@ class Ledger:
         self.critical += 1
         self.used.add(reply, self.budget.prices)
 
-    def _land(self, agent: str) -> Grant | None:
-        need, grant = self._in_flight.pop(agent, (0, None))
-        self._reserved -= need
-        return grant
+    def _hold(self, agent: str, tokens: int) -> None:
+        """Keep tokens for an agent at work: for its call in flight, then for its last words."""
+        self._reserved += tokens - self._held.pop(agent, 0)
+        if tokens:
+            self._held[agent] = tokens
 
     def _free_steps(self) -> int:
         """Steps that nobody has used, runs, or holds back; one is the orchestrator's."""
         taken = self.used.steps + len(self._in_flight) + len(self.holding) + 1
         return self.budget.steps - taken
 
-    def _shared(self, need: int, critical: int) -> Verdict:
-        """Check the limits of the whole tree."""
+    def _last_words(self) -> int:
+        """Return the tokens that are kept for the orchestrator's last reply."""
+        return self._lead + self.budget.reply_tokens
+
+    def _shared(self, need: int, critical: int, kept: int | None, reserved: int) -> Verdict:
+        """Check the limits of the whole tree.
+
+        Args:
+            need: The tokens that the call may take.
+            critical: The steps on the path that leads to it, this turn.
+            kept: Tokens that are not a sub-agent's to take; None for the orchestrator.
+            reserved: Tokens that others hold.
+        """
         budget, verdict = self.budget, _GO
         if self._free_steps() < 1:
             verdict = Verdict(Grant.LAST, "steps", f"the limit of {budget.steps} steps")
         if budget.tokens is not None:
-            expected = self.used.tokens + self._reserved + need
+            free = budget.tokens - min(kept or 0, budget.tokens // 4)
             reason = f"the limit of {budget.tokens} tokens"
-            verdict = _worse(verdict, self._below(expected, budget.tokens, "tokens", reason))
+            expected = self.used.tokens + reserved + need
+            wraps_up = expected > self.SOFT * free or expected + need > free
+            verdict = _worse(verdict, _near(wraps_up, expected > budget.tokens, "tokens", reason))
         if budget.money is not None and budget.prices:
-            dearest = max(max(p.input, p.output) for p in budget.prices.values())
-            cost = self.used.money + (self._reserved + need) * dearest / 1e6
+            dearest = max(max(p.input, p.output) for p in budget.prices.values()) / 1e6
+            free_money = budget.money - min((kept or 0) * dearest, budget.money / 4)
             reason = f"the limit of {budget.money:g} in money"
-            verdict = _worse(verdict, self._below(cost, budget.money, "money", reason))
+            cost = self.used.money + (reserved + need) * dearest
+            wraps_up = cost > self.SOFT * free_money or cost + need * dearest > free_money
+            verdict = _worse(verdict, _near(wraps_up, cost > budget.money, "money", reason))
         if budget.critical_steps is not None:
-            left = budget.critical_steps - self.critical - critical - 1
-            if left <= 1:
-                grant = Grant.LAST if left == 1 else Grant.NONE
+            left = budget.critical_steps - self.critical - critical - (kept is not None)
+            if left <= 1 or (left == 2 and kept is None):
+                grant = Grant.LAST if left >= 1 else Grant.NONE
                 reason = f"the limit of {budget.critical_steps} critical steps"
                 verdict = _worse(verdict, Verdict(grant, "critical_steps", reason))
         return _worse(verdict, self._of_time())
@@ -346,9 +368,9 @@ class Ledger:
             verdict = Verdict(Grant.LAST if left == 1 else Grant.NONE, "subagent_steps", reason)
         if budget.subagent_tokens is not None:
             reason = f"its limit of {budget.subagent_tokens} tokens"
-            found = self._below(
-                own.tokens + need, budget.subagent_tokens, "subagent_tokens", reason
-            )
+            expected, limit = own.tokens + need, budget.subagent_tokens
+            wraps_up = expected > self.SOFT * limit or expected + need > limit
+            found = _near(wraps_up, expected > limit, "subagent_tokens", reason)
             verdict = _worse(verdict, found)
         if budget.subagent_seconds is not None and seconds > self.SOFT * budget.subagent_seconds:
             reason = f"its limit of {budget.subagent_seconds:g} s"
@@ -364,10 +386,12 @@ class Ledger:
         reason = f"the limit of {self.budget.seconds:g} s of wall time"
         return Verdict(Grant.LAST if left > 0 else Grant.NONE, "seconds", reason)
 
-    def _below(self, expected: float, limit: float, name: str, reason: str) -> Verdict:
-        if expected <= self.SOFT * limit:
-            return _GO
-        return Verdict(Grant.LAST if expected <= limit else Grant.NONE, name, reason)
+
+def _near(wraps_up: bool, passed: bool, name: str, reason: str) -> Verdict:
+    """Grant a last step near a limit, and none where it might be passed."""
+    if passed:
+        return Verdict(Grant.NONE, name, reason)
+    return Verdict(Grant.LAST, name, reason) if wraps_up else _GO
 
 
 def _worse(one: Verdict, other: Verdict) -> Verdict:

@@ -114,16 +114,16 @@ def test_the_ledger_never_grants_more_steps_than_there_are(steps, moves):
 
 def test_tokens_and_money_refuse_a_call_that_might_pass_the_limit():
     prices = {"fake": Price(input=10.0, output=20.0)}
-    budget = Budget(tokens=1000, reply_tokens=100, prices=prices)
+    budget = Budget(tokens=10_000, reply_tokens=100, prices=prices)
     ledger = Ledger(budget, started=0.0, clock=Clock())
     own = Usage()
     ledger.admit("a")
-    assert ledger.step("a", own, expect=790, critical=0, seconds=0).grant is Grant.STEP
+    assert ledger.step("a", own, expect=4000, critical=0, seconds=0).grant is Grant.STEP
     ledger.done("a", own, say("x"))
     assert own.money == pytest.approx((100 * 10 + 20 * 20) / 1e6)
-    assert ledger.step("a", own, expect=700, critical=0, seconds=0).grant is Grant.LAST
+    assert ledger.step("a", own, expect=4900, critical=0, seconds=0).grant is Grant.LAST
     ledger.refund("a")
-    assert ledger.step("a", own, expect=790, critical=0, seconds=0).grant is Grant.NONE
+    assert ledger.step("a", own, expect=9800, critical=0, seconds=0).grant is Grant.NONE
     assert "tokens" in ledger.reached
 
 
