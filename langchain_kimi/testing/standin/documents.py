@@ -43,7 +43,7 @@ MOST_QUOTES = 3
 LONGEST_QUOTE = 240
 SHORTEST_LINE = 3
 NEAR_BEST = 0.75
-ENOUGH = 0.6
+ENOUGH = 0.4
 """The share of the question's words, rare ones counting more, that a passage has to hold."""
 FEW_WORDS = 3
 

@@ -1,0 +1,71 @@
+"""Answers from documents, pictures and videos, for LangGraph Server and Studio."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from langchain_kimi.agents.served import ModelChoice, chosen_model
+from langchain_kimi.rag import Corpus
+from langchain_kimi.rag.answer import EvidenceBudget, create_multimodal_rag
+
+BASE = Path(__file__).resolve().parents[1]
+"""The folder below which the indexes lie."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context(ModelChoice):
+    """What a caller may choose for a run."""
+
+    corpus: str = field(
+        default=".kimi-corpus",
+        metadata={
+            "description": "Folder of the index, below the server's own; `langchain-kimi ingest` "
+            "makes one."
+        },
+    )
+    namespace: str = field(
+        default="default",
+        metadata={
+            "description": "Tenant whose documents are read. Where callers are not to choose it, "
+            "let the server's authentication set it."
+        },
+    )
+    evidence_tokens: int = field(
+        default=96_000,
+        metadata={"description": "Tokens of pages, crops and frames before the model."},
+    )
+    visual_tokens: int | None = field(
+        default=None,
+        metadata={"description": "At most this many of them for pictures; 0 sends text alone."},
+    )
+
+
+@lru_cache(maxsize=32)
+def _opened(folder: Path, namespace: str) -> Corpus:
+    return Corpus(folder, namespace=namespace)
+
+
+def _corpus(context: Context | None) -> Corpus:
+    chosen = context or Context()
+    folder = (BASE / chosen.corpus).resolve()
+    if not folder.is_relative_to(BASE) or not (folder / "index.sqlite").is_file():
+        msg = (
+            f"corpus={chosen.corpus!r} holds no index below the server's folder; "
+            "`langchain-kimi ingest FOLDER` makes one"
+        )
+        raise ValueError(msg)
+    return _opened(folder, chosen.namespace)
+
+
+def _budget(context: Context | None) -> EvidenceBudget:
+    chosen = context or Context()
+    return EvidenceBudget(tokens=chosen.evidence_tokens, visual=chosen.visual_tokens)
+
+
+graph = create_multimodal_rag(
+    _corpus,
+    chosen_model,
+    budget=_budget,
+    context_schema=Context,
+    name="multimodal_rag",
+)
