@@ -189,6 +189,24 @@ async def test_without_an_endpoint_the_stand_in_answers(client) -> None:
     assert state["messages"][-1]["content"].startswith("Stand-in (no model)")
 
 
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"root": ".."}, "root='..' is not served: '..' lies outside the root folder"),
+        ({"model": "no/such"}, "KimiNotFoundError: "),
+        ({"endpoint": "moonshot", "base_url": None}, "set MOONSHOT_API_KEY"),
+    ],
+)
+async def test_a_choice_that_cannot_be_served_is_explained(
+    client, kimi, choice: dict[str, Any], said: str
+) -> None:
+    thread = await client.threads.create()
+    state = await client.runs.wait(
+        thread["thread_id"], "tool_use", raise_error=False, **asked(kimi, **choice)
+    )
+    assert said in state["__error__"]["message"]
+
+
 async def test_an_error_is_said_without_the_key(client, kimi) -> None:
     thread = await client.threads.create()
     given = asked(kimi, model="no/such-model")
