@@ -144,12 +144,18 @@ class EngineStore(SqliteStore):
 
     def _clear(self) -> None:
         """Remove from the engine what the catalogue no longer lists."""
-        with self._write() as db:
-            db.execute(
-                "UPDATE engine_stamps SET state = 'retired' WHERE state = 'written' AND since <= ?",
-                [time.time() - self._patience],
-            )
-        retired = self._db().execute(
+        late = time.time() - self._patience
+        db = self._db()
+        if db.execute(
+            "SELECT 1 FROM engine_stamps WHERE state = 'written' AND since <= ?", [late]
+        ).fetchone():
+            with self._write() as db:
+                db.execute(
+                    "UPDATE engine_stamps SET state = 'retired'"
+                    " WHERE state = 'written' AND since <= ?",
+                    [late],
+                )
+        retired = db.execute(
             "SELECT stamp, namespace, entries FROM engine_stamps WHERE state = 'retired'"
         )
         for stamp, namespace, entries in retired.fetchall():
@@ -160,10 +166,13 @@ class EngineStore(SqliteStore):
 
     def _collection(self, namespace: str) -> str:
         """Return the name of a tenant's collection, of this index alone."""
-        db = self._db()
-        db.execute("INSERT OR IGNORE INTO meta VALUES ('index', ?)", [uuid.uuid4().hex])
-        index = db.execute("SELECT value FROM meta WHERE key = 'index'").fetchone()[0]
-        return "kimi_" + hashlib.sha256(f"{index}\n{namespace}".encode()).hexdigest()[:32]
+        chosen = "SELECT value FROM meta WHERE key = 'index'"
+        row = self._db().execute(chosen).fetchone()
+        if row is None:
+            with self._write() as db:
+                db.execute("INSERT OR IGNORE INTO meta VALUES ('index', ?)", [uuid.uuid4().hex])
+                row = db.execute(chosen).fetchone()
+        return "kimi_" + hashlib.sha256(f"{row[0]}\n{namespace}".encode()).hexdigest()[:32]
 
 
 def _key(stamp: str, place: int) -> str:

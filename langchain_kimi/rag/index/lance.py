@@ -77,8 +77,10 @@ class LanceEngine:
         if self._connection is None:
             self._connection = lancedb.connect(self._uri, storage_options=self._options or None)
         if dimension is None:
-            names = self._connection.list_tables().tables
-            return self._connection.open_table(collection) if collection in names else None
+            try:
+                return self._connection.open_table(collection)
+            except ValueError:
+                return None  # a tenant without vectors
         fields = [("key", pa.string()), ("stamp", pa.string()), ("level", pa.string())]
         fields += [("kind", pa.string()), ("page", pa.int32())]
         fields.append(("vector", pa.list_(pa.float32(), dimension)))

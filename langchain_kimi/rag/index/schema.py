@@ -49,4 +49,6 @@ CREATE TABLE IF NOT EXISTS engine_stamps (
   stamp TEXT PRIMARY KEY, namespace TEXT NOT NULL, document_id TEXT NOT NULL,
   entries INTEGER NOT NULL, state TEXT NOT NULL, since REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS stamps_by_document ON engine_stamps (namespace, document_id);
+CREATE INDEX IF NOT EXISTS stamps_by_state ON engine_stamps (state);
 """
