@@ -41,11 +41,19 @@ class Checked:
         return tuple(claim.text for claim in self.claims if claim.confidence == "none")
 
 
-def check(corpus: Corpus, reply: Reply, sources: Sequence[Source]) -> Checked:
+def check(
+    corpus: Corpus, reply: Reply, sources: Sequence[Source], *, question: str = ""
+) -> Checked:
     """Check each quote against its page, and each claim against its quotes.
 
     A quote that its page does not hold is dropped; a claim that is left without evidence is marked
     in the text. Citations are numbered anew, in the order in which they are read.
+
+    Args:
+        corpus: Where the pages are.
+        reply: The model's reply.
+        sources: What it was shown.
+        question: Numbers in it need no quote.
     """
     by_number = {source.number: source for source in sources}
     good: dict[int, list[Citation]] = {}
@@ -56,7 +64,7 @@ def check(corpus: Corpus, reply: Reply, sources: Sequence[Source]) -> Checked:
             good.setdefault(cited.number, []).append(held)
         else:
             dropped.append(held)
-    return _Writer(reply.text, good, tuple(dropped), by_number).write()
+    return _Writer(reply.text, good, tuple(dropped), numbers_of(question)).write()
 
 
 def _citation(
@@ -109,12 +117,12 @@ class _Writer:
         text: str,
         good: Mapping[int, Sequence[Citation]],
         dropped: tuple[DroppedQuote, ...],
-        sources: Mapping[int, Source],
+        known: set[str],
     ) -> None:
         self._text = text
         self._good = good
         self._dropped = dropped
-        self._sources = sources
+        self._known = known
         self._citations: dict[Citation, int] = {}
         self._claims: list[Claim] = []
 
@@ -155,7 +163,9 @@ class _Writer:
         held = [citation for number in wanted for citation in self._good.get(number, ())]
         numbers = tuple(dict.fromkeys(self._number(citation) for citation in held))
         text = said.rsplit("\n", maxsplit=1)[-1].strip(" -*#>")
-        confidence, note = _confidence(text, held, whole=self._good.keys() >= set(wanted))
+        numbers_said = numbers_of(text) - self._known
+        whole = self._good.keys() >= set(wanted)
+        confidence, note = _confidence(text, numbers_said, held, whole=whole)
         self._claims.append(Claim(text=text, citations=numbers, confidence=confidence, note=note))
         stop = run[-1] if run[-1] in ".!?。" else ""
         marks = "".join(f"[{number}]" for number in numbers) or UNVERIFIED
@@ -167,14 +177,23 @@ class _Writer:
         return self._citations.setdefault(key, len(self._citations) + 1)
 
 
-def _confidence(text: str, held: Sequence[Citation], *, whole: bool) -> tuple[Confidence, str]:
-    """Tell how well a claim is borne out; `whole` when all that it cited is on its page."""
+def _confidence(
+    text: str, numbers: set[str], held: Sequence[Citation], *, whole: bool
+) -> tuple[Confidence, str]:
+    """Tell how well a claim is borne out.
+
+    Args:
+        text: The claim.
+        numbers: Those of its numbers that a quote has to hold.
+        held: The citations that were found.
+        whole: Whether all that it cited was found.
+    """
     if not held:
         return "none", "what it cites is not on its page"
     quotes = " ".join(citation.quote for citation in held)
     if not quotes.strip():
         return "low", _SEEN_NOTE
-    missing = numbers_of(text) - numbers_of(quotes)
+    missing = numbers - numbers_of(quotes)
     if missing:
         return "medium", f"not in the quotes: {', '.join(sorted(missing))}"
     if not whole:

@@ -198,7 +198,7 @@ def _planner(model: BaseChatModel) -> Runnable[Any, dict[str, Any]]:
     planner: Runnable[Any, dict[str, Any]] = instant.with_structured_output(
         SearchPlan, include_raw=True
     )
-    return planner.with_config(tags=NOT_SHOWN, run_name="understand")
+    return planner.with_config(tags=NOT_SHOWN, run_name="plan_search")
 
 
 def _only_unreadable(error: BaseException) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from langchain_kimi.rag.answer.budget import EvidenceBudget
@@ -147,9 +147,11 @@ def _tiers(ranked: Sequence[Candidate], budget: EvidenceBudget) -> list[_Choice]
     chosen: list[_Choice] = []
     kept = round(budget.tokens * (1 - _BREADTH)) if budget.visual != 0 else 0
     waiting = _admit(ranked, purse, chosen, keep=kept)
-    for rank, choice in enumerate(chosen[:_CLEAR_PAGES]):
-        _raise(choice, purse, most=None if rank < _SHARP_PAGES else _CLEAR_TOKENS)
+    for choice in chosen[:_SHARP_PAGES]:
+        _raise(choice, purse, most=None)
     _add_crops(chosen[:_SHARP_PAGES], purse, budget.crops)
+    for choice in chosen[_SHARP_PAGES:_CLEAR_PAGES]:
+        _raise(choice, purse, most=_CLEAR_TOKENS)
     for choice in chosen[_CLEAR_PAGES:]:
         _raise(choice, purse, most=_CLEAR_TOKENS // 2)
     _admit(waiting, purse, chosen)
@@ -164,22 +166,26 @@ def _admit(
     """Take in candidates at their least cost; return those that had no place."""
     waiting: list[Candidate] = []
     for candidate in candidates:
-        choice = _Choice(candidate, _least_view(candidate))
         # the best one may use what is kept for the top
         kept = keep if chosen else 0
-        if choice.visual + candidate.text_tokens == 0 or not purse.pays(
-            visual=choice.visual, text=choice.text_tokens, keep=kept
-        ):
+        choice = next((one for one in _cheapest(candidate) if _paid(one, purse, kept)), None)
+        if choice is None:
             waiting.append(candidate)
         else:
             chosen.append(choice)
     return waiting
 
 
-def _least_view(candidate: Candidate) -> View | None:
-    """Return the cheapest picture of a page that its text alone does not stand for."""
-    views = candidate.views
-    return views[0] if views and candidate.text_tokens < _THIN_TEXT else None
+def _cheapest(candidate: Candidate) -> Iterator[_Choice]:
+    """Yield how a candidate can come in: thin text with a picture, if that may be, else as text."""
+    if candidate.text_tokens < _THIN_TEXT and candidate.views:
+        yield _Choice(candidate, candidate.views[0])
+    if candidate.text_tokens:
+        yield _Choice(candidate, None)
+
+
+def _paid(choice: _Choice, purse: _Purse, keep: int) -> bool:
+    return purse.pays(visual=choice.visual, text=choice.text_tokens, keep=keep)
 
 
 def _raise(choice: _Choice, purse: _Purse, *, most: int | None) -> None:

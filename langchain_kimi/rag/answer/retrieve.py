@@ -30,6 +30,9 @@ _BEFORE_NEIGHBOURS = 10
 _WHOLE_DOCUMENTS = 3
 _CROPPED = 20
 _CROPS = 2
+_FEW = 5
+"""With fewer pages found, a corpus that is small is shown as it is: the question may be about all
+of it."""
 _VIDEO_TYPES = tuple(sorted({name for name in MEDIA_TYPES.values() if name.startswith("video/")}))
 _KINDS: dict[EvidenceKind, UnitKind] = {"table": "table", "chart": "figure", "figure": "figure"}
 
@@ -95,6 +98,8 @@ def fuse(lists: Sequence[tuple[Sequence[Found], float]]) -> list[Found]:
 def widen(corpus: Corpus, found: Sequence[Found], where: Filter | None = None) -> list[Ranked]:
     """Add what stands beside the best pages, and at the end the rest of the best documents.
 
+    Where hardly anything was found in a small corpus, all of it is added.
+
     Args:
         corpus: Where the pages are.
         found: The best first.
@@ -108,6 +113,10 @@ def widen(corpus: Corpus, found: Sequence[Found], where: Filter | None = None) -
     near = [Ranked(entry_id(page), 0.0) for page in load_pages(corpus, beside)]
     known |= {one.id for one in near}
     ranked[_BEFORE_NEIGHBOURS:_BEFORE_NEIGHBOURS] = near
+    if len(ranked) < _FEW and corpus.stats().pages <= MOST:
+        units = corpus.store.units(corpus.namespace, level="page", where=where)
+        others = [Ranked(unit.id, 0.0) for unit in units if unit.id not in known]
+        return [*ranked, *others][:MOST]
     for document in list(dict.fromkeys(page.document.id for page in found))[:_WHOLE_DOCUMENTS]:
         rest = (entry_id(page) for page in pages_of(corpus, document))
         ranked += [Ranked(name, 0.0) for name in rest if name not in known]

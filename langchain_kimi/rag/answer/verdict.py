@@ -33,7 +33,7 @@ class Verdict:
         """Check each quote and claim by code, then answer or look again."""
         run, reply = Run(self._options), read_reply(state["draft"]["text"])
         sources = load_sources(run.corpus, thaw_packed(state["packed"]).slots)
-        checked = check(run.corpus, reply, sources)
+        checked = check(run.corpus, reply, sources, question=state["plan"]["question"])
         emit(
             "checked",
             state["round"],
