@@ -123,7 +123,9 @@ def shown(request: dict[str, Any]) -> str:
         part if isinstance(part, str) else part.get("text", "")
         for message in request["messages"]
         for part in (
-            [message["content"]] if isinstance(message["content"], str) else message["content"]
+            [message["content"]]
+            if isinstance(message.get("content"), str)
+            else message.get("content") or []
         )
     )
 
@@ -133,7 +135,7 @@ def pictures(request: dict[str, Any]) -> int:
     return sum(
         part.get("type") == "image_url"
         for message in request["messages"]
-        if isinstance(message["content"], list)
+        if isinstance(message.get("content"), list)
         for part in message["content"]
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from langgraph.config import get_stream_writer
+from typing_extensions import TypedDict
 
 EventKind = Literal[
     "understood", "retrieved", "reranked", "packed", "checked", "retrying", "answered"

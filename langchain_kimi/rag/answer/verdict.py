@@ -21,6 +21,7 @@ NOT_ANSWERED = "The documents do not answer this:"
 _MOST_QUERIES = 4
 _QUERY_CHARACTERS = 300
 _PICTURE = re.compile(r"!\[([^\]\n]*)\]\([^)\n]*\)")
+"""A picture from elsewhere: whoever shows the answer would load it, with what its URL tells."""
 
 
 class Verdict:
@@ -31,7 +32,8 @@ class Verdict:
 
     def check(self, state: RagState) -> Command[Literal["retrieve", "__end__"]]:
         """Check each quote and claim by code, then answer or look again."""
-        run, reply = Run(self._options), read_reply(state["draft"]["text"])
+        run = Run(self._options)
+        reply = read_reply(_PICTURE.sub(r"[\1]", state["draft"]["text"]))
         sources = load_sources(run.corpus, thaw_packed(state["packed"]).slots)
         checked = check(run.corpus, reply, sources, question=state["plan"]["question"])
         emit(
@@ -112,12 +114,11 @@ def _status(reply: Reply, checked: Checked) -> Status:
 
 
 def _text(reply: Reply, checked: Checked) -> str:
-    """Return the text for the user; pictures from elsewhere become links that nothing loads."""
-    text = _PICTURE.sub(r"[\1]", checked.text)
+    """Return the text for the user."""
     if reply.missing is None:
-        return text
+        return checked.text
     said = f"{NOT_ANSWERED} {reply.missing or 'nothing in them fits the question'}"
-    return f"{text}\n\n{said}" if text else said
+    return f"{checked.text}\n\n{said}" if checked.text else said
 
 
 def _message(state: RagState, answer: Answer) -> AIMessage:

@@ -24,7 +24,6 @@ from langchain_kimi.testing.standin.words import files, keywords, numbers, stems
 PASSAGE = re.compile(r"\[S(\d+)\] ([^\n]+)\n(.+)", re.DOTALL)
 IN_FULL = re.compile(r"\(The question in full: (.+?)\)(?:\n\n|$)", re.DOTALL)
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\d])|\n+")
-ASKING = re.compile(r"\?|\b(?:how|what|when|where|which|who|why)\b", re.IGNORECASE)
 TWO_PARTS = re.compile(
     r"\?\s+|;\s+|,?\s+and\s+(?=(?:how|what|when|where|which|who|why)\b)", re.IGNORECASE
 )
@@ -102,7 +101,7 @@ def _answer(situation: Situation, passages: Sequence[Passage]) -> str:
     question = _question(situation)
     wanted = stems(question)
     weights = _weights(wanted, passages)
-    lines = _best_lines(wanted, weights, passages)
+    lines = _lines_by_part(question, weights, passages)
     held = max((_share(wanted, passage.stems, weights) for passage in passages), default=0.0)
     missing = _missing(question, passages)
     if not lines or held < ENOUGH or missing:
@@ -128,8 +127,20 @@ def _weights(wanted: set[str], passages: Sequence[Passage]) -> dict[str, float]:
 
 
 def _share(wanted: set[str], held: set[str], weights: Mapping[str, float]) -> float:
-    whole = sum(weights.values())
+    whole = sum(weights[word] for word in wanted)
     return sum(weights[word] for word in wanted if alike(word) & held) / whole if whole else 0.0
+
+
+def _lines_by_part(
+    question: str, weights: Mapping[str, float], passages: Sequence[Passage]
+) -> list[Line]:
+    """Return the lines that fit best; each part of the question has its own."""
+    parts = [words for part in TWO_PARTS.split(question) if (words := stems(part))]
+    found: dict[tuple[int, str], Line] = {}
+    for words in parts:
+        for line in _best_lines(words, weights, passages)[: max(1, MOST_QUOTES // len(parts))]:
+            found.setdefault((line.passage.number, line.text), line)
+    return list(found.values())
 
 
 def _best_lines(
@@ -185,7 +196,7 @@ def _with_subject(situation: Situation) -> str:
     asked = [
         text_of(message)
         for message in situation.request.messages
-        if message.get("role") == "user" and ASKING.search(text_of(message))
+        if message.get("role") == "user"
     ]
     short = len(keywords(question)) < FEW_WORDS
     if len(asked) > 1 and (short or POINTS_BACK.search(question)):

@@ -1,0 +1,106 @@
+"""Retrieval as tools, alone and in the tool-use agent."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import pytest
+from PIL import Image
+
+from langchain_kimi import create_tool_agent
+from langchain_kimi.content import visual_tokens
+from langchain_kimi.rag import Filter
+from langchain_kimi.rag.answer import rag_tools
+from langchain_kimi.testing import call, say
+from tests.rag_answer.conftest import asked, pictures, shown
+
+
+@pytest.fixture
+def tools(library):
+    return {tool.name: tool for tool in rag_tools(library)}
+
+
+def page_id(library, query: str) -> str:
+    (found,) = library.search(query, k=1)
+    return f"{found.document.id}:{found.page}"
+
+
+def images(blocks) -> list[Image.Image]:
+    return [
+        Image.open(io.BytesIO(base64.b64decode(block["base64"])))
+        for block in blocks
+        if block["type"] == "image"
+    ]
+
+
+def test_search_gives_ids_and_places(tools, library) -> None:
+    text = tools["search"].invoke({"query": "sales of oats in tonnes", "k": 3})
+    assert text.startswith(page_id(library, "sales of oats in tonnes"))
+    assert "report.pdf, page 3" in text
+    assert "not for you" in text
+    assert "Nothing was found" in tools["search"].invoke({"query": "xylophone"})
+
+
+def test_open_page_gives_text_and_a_picture(tools, library) -> None:
+    blocks = tools["open_page"].invoke({"page_id": page_id(library, "sales of oats in tonnes")})
+    assert "Oats" in blocks[0]["text"]
+    (picture,) = images(blocks)
+    assert visual_tokens(picture) <= 1_400
+
+
+def test_look_at_is_sharper_than_the_page(tools, library) -> None:
+    name = page_id(library, "sales of oats in tonnes")
+    (whole,) = images(tools["open_page"].invoke({"page_id": name}))
+    region = {"page_id": name, "left": 0.1, "top": 0.15, "right": 0.6, "bottom": 0.3}
+    (part,) = images(tools["look_at"].invoke(region))
+    assert part.width / 0.5 > 1.5 * whole.width
+    assert visual_tokens(part) <= 4_000
+
+
+def test_look_at_refuses_what_it_cannot_show(tools, library) -> None:
+    name = page_id(library, "sales of oats in tonnes")
+    empty = {"page_id": name, "left": 0.5, "top": 0, "right": 0.5, "bottom": 1}
+    assert "The region is empty" in tools["look_at"].invoke(empty)
+    notes = {**empty, "page_id": page_id(library, "deliveries bakery"), "right": 1}
+    assert "no page to enlarge" in tools["look_at"].invoke(notes)
+    assert "There is no page 'x:1'" in tools["open_page"].invoke({"page_id": "x:1"})
+
+
+def test_watch_shows_frames_with_times_and_words(tools) -> None:
+    blocks = tools["watch"].invoke({"path": "talk.mp4", "start": 2.0, "end": 4.0})
+    text = "\n".join(block.get("text", "") for block in blocks)
+    assert "ninety times a minute" in text
+    assert "At 00:02:" in text
+    assert "At 00:05:" not in text
+    assert len(images(blocks)) >= 4
+    assert "shows nothing" in tools["watch"].invoke({"path": "talk.mp4", "start": 90, "end": 99})
+    assert "shows nothing" in tools["watch"].invoke({"path": "report.pdf", "start": 0, "end": 9})
+
+
+def test_the_conditions_hold_for_every_tool(library) -> None:
+    tools = {tool.name: tool for tool in rag_tools(library, where=Filter(paths=("report.pdf",)))}
+    hidden = page_id(library, "price of oats in 2024")
+    assert "There is no page" in tools["open_page"].invoke({"page_id": hidden})
+    assert "There is no document" in tools["watch"].invoke(
+        {"path": "talk.mp4", "start": 0, "end": 1}
+    )
+    assert "forecast.pdf" not in tools["search"].invoke({"query": "price of oats in 2024"})
+
+
+@pytest.mark.parametrize("dialect", ["nvidia", "vllm", "moonshot"])
+async def test_the_tool_agent_searches_and_looks(library, kimi_server_factory, dialect) -> None:
+    from langchain_kimi import ChatKimi
+
+    server = kimi_server_factory(dialect)
+    name = page_id(library, "sales of oats in tonnes")
+    server.script(call("search", query="sales of oats"))
+    server.script(call("look_at", page_id=name, left=0, top=0, right=1, bottom=0.5))
+    server.script(say("81 tonnes."))
+    llm = ChatKimi(base_url=server.base_url, api_key="test", endpoint=dialect)
+    agent = create_tool_agent(llm, rag_tools(library))
+    result = await agent.ainvoke(asked("How many tonnes of oats?"))
+    assert result["messages"][-1].text == "81 tonnes."
+    assert "report.pdf, page 3" in shown(server.requests[1])
+    assert pictures(server.requests[2]) == 1
+    await llm.aclose()
