@@ -216,6 +216,16 @@ def test_a_delete_takes_units_vectors_and_tags_along(store: Store) -> None:
     assert ids(store, text=["rye"]) == []
 
 
+def test_documents_and_units_are_fetched_by_their_ids(store: Store) -> None:
+    fill(store)
+    assert [one.id for one in store.documents("a")] == ["mills", "boats"]
+    assert [one.id for one in store.documents("a", ["boats", "gone"])] == ["boats"]
+    assert store.documents("a", []) == []
+    assert store.documents("b", ["boats"]) == []
+    found = store.units("a", level="page", where=Filter(ids=("mills:2", "boats:1", "gone")))
+    assert [unit.id for unit in found] == ["boats:1", "mills:2"]
+
+
 def test_namespaces_do_not_see_each_other(store: Store) -> None:
     fill(store, "a")
     store.upsert("b", record("mills"), [page("mills", 1, "secret flour")], [[1.0, 0.0]])

@@ -128,23 +128,26 @@ class SqliteStore:
         self, namespace: str, level: Level, where: Filter | None
     ) -> NDArray[np.int64]:
         wanted, values = conditions.condition(namespace, level, where)
-        found = self._db().execute(f"SELECT u.number FROM units u WHERE {wanted}", values)
+        table = conditions.units_table(where)
+        found = self._db().execute(f"SELECT u.number FROM {table} WHERE {wanted}", values)
         return np.fromiter((row[0] for row in found), dtype=np.int64)
 
     def units(self, namespace: str, *, level: Level, where: Filter | None = None) -> list[Unit]:
         """Return all units of a level that meet a filter."""
         wanted, values = conditions.condition(namespace, level, where)
         found = self._db().execute(
-            f"SELECT {rows.UNIT} FROM units u WHERE {wanted}"
+            f"SELECT {rows.UNIT} FROM {conditions.units_table(where)} WHERE {wanted}"
             " ORDER BY u.document_id, u.page, u.number",
             values,
         )
         return [rows.unit_of(row) for row in found]
 
-    def documents(self, namespace: str) -> list[DocumentRecord]:
-        """Return the documents of a namespace, by path."""
+    def documents(self, namespace: str, ids: Sequence[str] | None = None) -> list[DocumentRecord]:
+        """Return the documents of a namespace, or those of some ids, by path."""
+        chosen = "" if ids is None else " AND id IN (SELECT value FROM json_each(?))"
+        values = [namespace] if ids is None else [namespace, json.dumps(list(ids))]
         found = self._db().execute(
-            "SELECT record FROM documents WHERE namespace = ? ORDER BY path", [namespace]
+            f"SELECT record FROM documents WHERE namespace = ?{chosen} ORDER BY path", values
         )
         return [rows.document_of(row[0]) for row in found]
 

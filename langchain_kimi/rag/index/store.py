@@ -44,8 +44,8 @@ class Store(Protocol):
     def units(self, namespace: str, *, level: Level, where: Filter | None = None) -> list[Unit]:
         """Return all units of a level that meet a filter, in document and page order."""
 
-    def documents(self, namespace: str) -> list[DocumentRecord]:
-        """Return the documents of a namespace, by path."""
+    def documents(self, namespace: str, ids: Sequence[str] | None = None) -> list[DocumentRecord]:
+        """Return the documents of a namespace, or those of some ids, by path."""
 
     def stats(self, namespace: str) -> IndexStats:
         """Count what a namespace holds."""

@@ -113,7 +113,8 @@ class Searcher:
             msg = f"k is {k}: ask for at least one page"
             raise ValueError(msg)
         ranked = self.rank(question, where, picture)[:k]
-        documents = {record.id: record for record in self._store.documents(self._namespace)}
+        ids = list(dict.fromkeys(unit.document_id for unit, _, _ in ranked))
+        documents = {one.id: one for one in self._store.documents(self._namespace, ids)}
         return [
             found_page(unit, documents[unit.document_id], score, chunks)
             for unit, score, chunks in ranked
