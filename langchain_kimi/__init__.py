@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from langchain_kimi.errors import KimiError
     from langchain_kimi.integrations import register
     from langchain_kimi.rag import Corpus
+    from langchain_kimi.rag.answer import create_multimodal_rag
     from langchain_kimi.swarm import create_background_agent
     from langchain_kimi.transport.timeout import Timeout
 
@@ -23,6 +24,7 @@ __all__ = [
     "Timeout",
     "__version__",
     "create_background_agent",
+    "create_multimodal_rag",
     "create_tool_agent",
     "register",
 ]
@@ -33,6 +35,7 @@ _HOMES = {
     "KimiError": "langchain_kimi.errors",
     "Timeout": "langchain_kimi.transport.timeout",
     "create_background_agent": "langchain_kimi.swarm",
+    "create_multimodal_rag": "langchain_kimi.rag.answer",
     "create_tool_agent": "langchain_kimi.agents.tool_agent",
     "register": "langchain_kimi.integrations",
 }

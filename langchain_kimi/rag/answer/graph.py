@@ -47,7 +47,8 @@ def create_multimodal_rag(
 
     Example:
         ```python
-        from langchain_kimi.rag import Corpus, create_multimodal_rag
+        from langchain_kimi.rag import Corpus
+        from langchain_kimi.rag.answer import create_multimodal_rag
 
         corpus = Corpus(".kimi-corpus")
         corpus.ingest("reports")

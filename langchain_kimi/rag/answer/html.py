@@ -28,7 +28,7 @@ margin:0 auto;padding:1rem}
 .kimi-answer figcaption{margin-bottom:.5rem;overflow-wrap:anywhere}
 .kimi-answer .pictures{display:flex;flex-wrap:wrap;gap:.75rem;align-items:flex-start}
 .kimi-answer img{max-width:100%;height:auto;border:1px solid #ccc}
-.kimi-answer .page{max-width:22rem}
+.kimi-answer .page{max-width:22rem}.kimi-answer .region{max-width:34rem}
 .kimi-answer blockquote{margin:.25rem 0;padding-left:.75rem;border-left:3px solid #d4351c}
 .kimi-answer small,.kimi-answer .note{color:#555;font-size:.85rem}
 .kimi-answer td{padding:.15rem .5rem;vertical-align:top;border-top:1px solid #eee}

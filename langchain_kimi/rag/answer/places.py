@@ -52,9 +52,18 @@ def _as_printed(quote: str, text: str) -> str | None:
     for version in (text, whole_words(text)):
         spans = locate(quote, version)
         if spans:
-            parts = (" ".join(version[start:end].split()) for start, end in spans)
+            parts = (" ".join(_with_marks(version, *span).split()) for span in spans)
             return " … ".join(parts)
     return None
+
+
+def _with_marks(text: str, start: int, end: int) -> str:
+    """Return a span of a text with the brackets and quotation marks that touch it."""
+    while end < len(text) and text[end] in ")]}”’»":
+        end += 1
+    while start and text[start - 1] in "([{“‘«":
+        start -= 1
+    return text[start:end]
 
 
 def _box_of_words(found: Found, quote: str) -> Box | None:

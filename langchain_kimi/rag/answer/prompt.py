@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from langchain_kimi.rag.answer.shots import source_blocks
+from langchain_kimi.rag.answer.shots import draw_pages, source_blocks
 from langchain_kimi.rag.answer.sources import Source
 
 
@@ -36,6 +36,7 @@ def answer_messages(
         question: What it asks when read without the conversation.
         faults: What was wrong with the draft before.
     """
+    draw_pages(sources)
     blocks = [block for source in sources for block in source_blocks(source)]
     shown: list[BaseMessage] = [SystemMessage(prompt("answer"))]
     if blocks:

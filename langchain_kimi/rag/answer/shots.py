@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from PIL import Image
@@ -16,7 +17,9 @@ from langchain_kimi.rag.answer.candidates import View, candidate_of, crop_view
 from langchain_kimi.rag.answer.sources import Source
 from langchain_kimi.rag.errors import RagError
 from langchain_kimi.rag.geometry import Box
-from langchain_kimi.rag.pictures import picture_of
+from langchain_kimi.rag.ingest.pages import render
+from langchain_kimi.rag.ingest.pdf import open_pdf
+from langchain_kimi.rag.pictures import picture_of, unchanged
 from langchain_kimi.rag.retrieve.search import Found, clock
 
 CACHE = Cache(128_000_000)
@@ -55,13 +58,44 @@ def _pictures(source: Source) -> Iterator[dict[str, Any]]:
         yield picture_block(crop, name=found.place)
 
 
+def draw_pages(sources: Iterable[Source]) -> None:
+    """Draw the PDF pages of sources, each file opened once; `page_picture` finds them drawn."""
+    by_file: dict[str, list[Source]] = defaultdict(list)
+    for source in sources:
+        view = source.slot.view
+        if view is not None and view.dpi and CACHE.get(_key(source.found, view)) is None:
+            by_file[source.found.document.id].append(source)
+    for group in by_file.values():
+        try:
+            path = unchanged(group[0].found.document)
+            with PDFIUM_LOCK, open_pdf(path) as document:
+                for source in group:
+                    _draw(document, source)
+        except RagError:
+            continue  # each of its sources says so, where its picture would stand
+
+
+def _draw(document: Any, source: Source) -> None:
+    view = source.slot.view
+    if view is not None:
+        page = document[source.found.page - 1]
+        try:
+            CACHE.put(_key(source.found, view), _encoded(render(page, view.dpi), view))
+        finally:
+            page.close()
+
+
+def _key(found: Found, view: View, box: Box | None = None) -> tuple[Any, ...]:
+    return ("page", found.document.sha256, found.page, view, box)
+
+
 def page_picture(found: Found, view: View, box: Box | None = None) -> Encoded:
     """Draw a page or a region of it at the size of a view.
 
     Raises:
         StaleFileError: If the file is gone or has changed since it was ingested.
     """
-    key = ("page", found.document.sha256, found.page, view, box)
+    key = _key(found, view, box)
     known = CACHE.get(key)
     if known is None:
         with PDFIUM_LOCK:

@@ -1,6 +1,6 @@
 """Questions about documents: the stand-in quotes the passages that share the question's words.
 
-A request of this kind carries passages, text parts that begin with `[S1] report.pdf, page 3`, or
+A request of this kind carries passages, each behind a line `[S1] report.pdf, page 3`, or it
 asks for a plan of searches, a schema with `question` and `sub_questions`.
 """
 
@@ -21,7 +21,7 @@ from langchain_kimi.testing.standin.signs import alike
 from langchain_kimi.testing.standin.situation import Situation, text_of
 from langchain_kimi.testing.standin.words import files, keywords, numbers, stems
 
-PASSAGE = re.compile(r"\[S(\d+)\] ([^\n]+)\n(.+)", re.DOTALL)
+HEAD = re.compile(r"^\[S(\d+)\] ([^\n]+)\n", re.MULTILINE)
 IN_FULL = re.compile(r"\(The question in full: (.+?)\)(?:\n\n|$)", re.DOTALL)
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\d])|\n+")
 TWO_PARTS = re.compile(
@@ -87,14 +87,17 @@ def documents_turn(situation: Situation) -> Turn | None:
 
 
 def _passages(messages: Sequence[Mapping[str, Any]]) -> Iterator[Passage]:
+    """Yield the numbered passages of the user's messages; of lines with one number, the first."""
+    seen: set[int] = set()
     for message in messages:
-        content = message.get("content")
-        if message.get("role") != "user" or not isinstance(content, list):
-            continue
-        for part in content:
-            found = PASSAGE.fullmatch(str(part.get("text") or "").strip())
-            if found is not None:
-                yield Passage(int(found[1]), found[2], found[3])
+        text = text_of(message) if message.get("role") == "user" else ""
+        heads = list(HEAD.finditer(text))
+        ends = [*(head.start() for head in heads[1:]), len(text)]
+        for head, end in zip(heads, ends, strict=False):
+            body = text[head.end() : end].strip()
+            if int(head[1]) not in seen and body:
+                seen.add(int(head[1]))
+                yield Passage(int(head[1]), head[2], body)
 
 
 def _answer(situation: Situation, passages: Sequence[Passage]) -> str:
@@ -194,9 +197,7 @@ def _with_subject(situation: Situation) -> str:
     """Return the question; one that points back gets the words of the one before."""
     question = situation.question.strip()
     asked = [
-        text_of(message)
-        for message in situation.request.messages
-        if message.get("role") == "user"
+        text_of(message) for message in situation.request.messages if message.get("role") == "user"
     ]
     short = len(keywords(question)) < FEW_WORDS
     if len(asked) > 1 and (short or POINTS_BACK.search(question)):
