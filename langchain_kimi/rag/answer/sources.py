@@ -107,10 +107,15 @@ def pages_of(corpus: Corpus, document_id: str, pages: tuple[int, int] | None = N
 
 def as_found(corpus: Corpus, units: Iterable[Unit]) -> list[Found]:
     """Return units of pages as results."""
-    documents: dict[str, DocumentRecord] = {one.id: one for one in corpus.documents()}
+    held = list(units)
+    ids = list(dict.fromkeys(unit.document_id for unit in held))
+    documents: dict[str, DocumentRecord] = {}
+    for start in range(0, len(ids), _BATCH):
+        records = corpus.store.documents(corpus.namespace, ids[start : start + _BATCH])
+        documents |= {record.id: record for record in records}
     return [
         found_page(unit, documents[unit.document_id])
-        for unit in units
+        for unit in held
         if unit.document_id in documents
     ]
 

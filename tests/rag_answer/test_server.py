@@ -1,0 +1,110 @@
+"""`langgraph dev` with the served graph: booted for real, offline."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from langgraph_sdk import get_client
+
+from langchain_kimi.rag import Corpus
+from langchain_kimi.testing import KimiServer, say, think
+from tests.rag_answer.conftest import number_of, plan
+
+ROOT = Path(__file__).parents[2]
+BOOT_SECONDS = 90
+QUESTION = "How did sales of oats develop?"
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def url(library: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("deployment")
+    (folder / "graphs").mkdir()
+    shutil.copy(ROOT / "graphs" / "multimodal_rag.py", folder / "graphs")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copytree(library.folder, folder / "index")
+    configuration = json.loads((ROOT / "langgraph.json").read_text())
+    configuration["graphs"] = {"multimodal_rag": configuration["graphs"]["multimodal_rag"]}
+    (folder / "langgraph.json").write_text(json.dumps(configuration))
+    command = [
+        str(Path(sys.executable).with_name("langgraph")), "dev", "--host", "127.0.0.1",
+        "--port", "18740", "--no-browser", "--no-reload",
+    ]  # fmt: skip
+    environment = {
+        "HOME": str(folder),
+        "LANGGRAPH_CLI_NO_ANALYTICS": "1",
+        "LANGGRAPH_NO_VERSION_CHECK": "true",
+        "LANGSMITH_TRACING": "false",
+        "NO_COLOR": "1",
+        "PATH": os.environ["PATH"],
+    }
+    with (folder / "log").open("w+") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        )
+        try:
+            yield address(folder / "log", server)
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def address(log: Path, server: subprocess.Popen[bytes]) -> str:
+    deadline = time.monotonic() + BOOT_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        text = log.read_text()
+        url = re.search(r"API: \S*?(http://127\.0\.0\.1:\d+)", text)
+        if url and "Application started up" in text:
+            return url.group(1)
+        time.sleep(0.2)
+    pytest.fail(f"langgraph dev did not start:\n{log.read_text()}")
+
+
+async def test_it_answers_and_streams_on_the_server(url: str) -> None:
+    def draft(body):
+        source = number_of(body, "report.pdf, page 3")
+        quoted = f'Oats rose to 81 tonnes [1].\n\nEvidence:\n[1] S{source} "Oats 77 81"'
+        return [think("Page 3."), say(quoted)]
+
+    with KimiServer("vllm", api_key="not-needed") as kimi:
+        kimi.respond_with(lambda b: draft(b) if "Sources:" in str(b) else plan(QUESTION))
+        asked = {
+            "input": {"messages": [{"type": "human", "content": QUESTION}]},
+            "context": {"base_url": kimi.base_url, "corpus": "index", "evidence_tokens": 20_000},
+        }
+        async with get_client(url=url) as client:
+            (assistant,) = await client.assistants.search(graph_id="multimodal_rag")
+            assert assistant["description"].startswith("Answers from documents")
+            schemas = await client.assistants.get_schemas(assistant["assistant_id"])
+            assert "namespace" in schemas["context_schema"]["properties"]
+            thread = await client.threads.create()
+            modes = ["custom", "messages-tuple", "values"]
+            parts = [
+                part
+                async for part in client.runs.stream(
+                    thread["thread_id"], "multimodal_rag", stream_mode=modes, **asked
+                )
+            ]
+            state = await client.threads.get_state(thread["thread_id"])
+    assert not [part.data for part in parts if part.event == "error"]
+    events = [part.data["event"] for part in parts if part.event == "custom"]
+    assert events == ["understood", "retrieved", "packed", "checked", "answered"]
+    told = "".join(str(part.data) for part in parts if part.event == "messages")
+    assert "Page 3." in told
+    last = [part.data for part in parts if part.event == "values"][-1]
+    assert last["answer"]["text"] == "Oats rose to 81 tonnes [1]."
+    assert last["answer"]["citations"][0]["page"] == 3
+    kept = state["values"]["messages"][-1]
+    assert kept["content"] == "Oats rose to 81 tonnes [1]."
+    assert kept["additional_kwargs"]["answer"]["status"] == "answered"
+    assert "base64" not in json.dumps(state)
