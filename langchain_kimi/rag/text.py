@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import snowballstemmer
 
-ANALYSER = "1"
+ANALYSER = "2"
 """Version of the analysis: an index made with another one is stale."""
 
 STOP_WORDS = frozenset(
@@ -83,6 +83,8 @@ STOP_WORDS = frozenset(
     ]
 )
 _TOKEN = re.compile(r"[^\W_]+(?:[.,]\d+)*")
+_YEAR = re.compile(r"([a-z]{1,2}\d?)?((?:19|20)\d\d)([a-z]{1,2}\d?)?")
+"""A year with what is written onto it: FY2021, Q32015, 2023Q4."""
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
 _STEMMER = snowballstemmer.stemmer("english")
 
@@ -108,6 +110,8 @@ def tokens(text: str) -> list[str]:
             continue
         if _WIDE.search(word):
             found.extend(_wide_tokens(word))
+        elif year := _YEAR.fullmatch(word):
+            found.extend(part for part in year.groups() if part)
         else:
             found.append(_stem(word))
     return found

@@ -13,6 +13,8 @@ from langchain_kimi.rag.geometry import Box
 from langchain_kimi.rag.index.records import DocumentRecord, Unit
 
 UNIT = "u.id, u.document_id, u.level, u.kind, u.page, u.text, u.extra, u.head, u.body, u.refs"
+_FOUND = UNIT.replace("u.body", "CASE u.level WHEN 'document' THEN '' ELSE u.body END")
+"""What a search returns: the words of a whole document are many, and nobody reads them."""
 _LEAST_PACKED = 200
 _EXTRA = ("label", "caption", "headings", "box", "page_size", "start", "end", "origin")
 
@@ -65,7 +67,8 @@ def read_units(db: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, Unit
     """Return units by their numbers; those that are gone are left out."""
     wanted = json.dumps([int(number) for number in numbers])
     rows = db.execute(
-        f"SELECT {UNIT}, u.number FROM units u WHERE u.number IN (SELECT value FROM json_each(?))",
+        f"SELECT {_FOUND}, u.number FROM units u"
+        " WHERE u.number IN (SELECT value FROM json_each(?))",
         [wanted],
     )
     return {row[-1]: unit_of(row) for row in rows}

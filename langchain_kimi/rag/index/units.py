@@ -18,12 +18,15 @@ CHUNK_CHARACTERS = 900
 _LEAST_FIGURE = 30
 _LARGE_FIGURE = 0.05
 _NAME = re.compile(r"[_\W]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[a-z])(?=\d)", re.ASCII)
+_WIDE = 1.15
+"""Width to height from which on a page has the shape of a slide."""
 
 
 def build_units(document_id: str, path: str, parsed: Parsed) -> list[Unit]:
     """Return the units of a document: itself, its pages or scenes, and their chunks."""
-    title = f"{_NAME.sub(' ', PurePosixPath(path).stem)} {parsed.title}"
-    title_tokens = " ".join(tokens(title))
+    name = _NAME.sub(" ", PurePosixPath(path).stem)
+    title = tokens(f"{name} {_CAMEL.sub(' ', name)} {parsed.title}")
     units: list[Unit] = []
     words: Counter[str] = Counter()
     for part in parsed.parts:
@@ -32,8 +35,7 @@ def build_units(document_id: str, path: str, parsed: Parsed) -> list[Unit]:
         units.append(page)
         for number, chunk in enumerate(_chunks(part)):
             units.append(_chunk_unit(document_id, part, number, chunk))
-    # Two spaces, so that a word with a space on each side can be counted in place.
-    body = "  ".join(
+    body = " ".join(
         word for word, count in sorted(words.items()) for _ in range(1 + round(math.log2(count)))
     )
     whole = Unit(
@@ -43,8 +45,9 @@ def build_units(document_id: str, path: str, parsed: Parsed) -> list[Unit]:
         kind="document",
         page=0,
         text=parsed.title or path,
-        head=title_tokens,
+        head=" ".join(dict.fromkeys(title)),
         body=body,
+        refs=" ".join(f"named:{word}" for word in dict.fromkeys(title)),
     )
     return [whole, *units]
 
@@ -79,6 +82,10 @@ def _page_refs(part: Part, count: int) -> list[str]:
         refs.append("page:last")
     if part.number == count - 1:
         refs.append("page:last2")
+    if part.photo:
+        refs.append("has:photo")
+    if part.start is None and part.size and part.size[0] > _WIDE * part.size[1]:
+        refs.append("shape:slide")
     for region in part.regions:
         refs += item_refs(region.text[:60], leading=True)
         refs += [f"see:{ref}" for ref in item_refs(region.text)]

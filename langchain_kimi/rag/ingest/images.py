@@ -13,9 +13,11 @@ from langchain_kimi.rag.ingest.files import MEDIA_TYPES
 from langchain_kimi.rag.ingest.layout import find_blocks, find_lines, reading_order
 from langchain_kimi.rag.ingest.ocr import OcrEngine, OcrError
 from langchain_kimi.rag.ingest.parsed import Parsed, Part, Region
+from langchain_kimi.rag.ingest.photos import LEAST_SHARE, photo_share
 
 MAX_PIXELS = 120_000_000
 _OCR_PIXELS = 16_000_000
+_PHOTO_SIDE = 420
 
 
 def parse_image(path: Path, *, ocr: OcrEngine | None = None) -> Parsed:
@@ -33,6 +35,7 @@ def parse_image(path: Path, *, ocr: OcrEngine | None = None) -> Parsed:
             image.seek(0)
             grey = _flat(image)
             size = (float(image.width), float(image.height))
+            photo = _is_photo(image)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         msg = f"{path.name} is no readable picture: {error}"
         raise UnreadableFileError(msg) from error
@@ -41,12 +44,19 @@ def parse_image(path: Path, *, ocr: OcrEngine | None = None) -> Parsed:
     regions, notes = read_picture(grey, ocr)
     whole = Region(kind="figure", text="", box=Box(0.0, 0.0, *size))
     text = "\n".join(region.text for region in regions)
-    part = Part(number=1, text=text, size=size, regions=(*regions, whole), notes=notes)
+    part = Part(number=1, text=text, size=size, regions=(*regions, whole), photo=photo, notes=notes)
     return Parsed(media_type=MEDIA_TYPES[path.suffix.lower()], parts=(part,), notes=notes)
 
 
 def _too_many_pixels(path: Path) -> FileTooLargeError:
     return FileTooLargeError(f"{path.name} has too many pixels: {MAX_PIXELS} are allowed")
+
+
+def _is_photo(image: Image.Image) -> bool:
+    small = image.convert("RGB")
+    small.thumbnail((_PHOTO_SIDE, _PHOTO_SIDE))
+    whole = Box(0.0, 0.0, float(small.width), float(small.height))
+    return photo_share(small, whole, [whole]) >= LEAST_SHARE
 
 
 def _flat(image: Image.Image) -> Image.Image:

@@ -16,6 +16,7 @@ from langchain_kimi.rag.ingest.graphics import Graphics, read_graphics
 from langchain_kimi.rag.ingest.ink import INK_DPI, ink_boxes
 from langchain_kimi.rag.ingest.layout import Line, find_lines
 from langchain_kimi.rag.ingest.ocr import OcrEngine, OcrError
+from langchain_kimi.rag.ingest.photos import LEAST_SHARE, PHOTO_DPI, photo_share
 from langchain_kimi.rag.ingest.words import PageFrame, Word, read_words
 
 _FEW_WORDS = 25
@@ -40,6 +41,7 @@ class RawPage:
     notes: tuple[str, ...] = ()
     ink: tuple[Box, ...] = ()
     """Connected ink of a page with a large picture."""
+    photo: bool = False
 
     @property
     def all_lines(self) -> tuple[Line, ...]:
@@ -56,6 +58,7 @@ def read_page(document: pdfium.PdfDocument, index: int, ocr: OcrEngine | None) -
         graphics = read_graphics(page, frame)
         if garbled(words):
             words = []
+        photo = _has_photo(page, frame, graphics)
         wanted = unread_boxes(frame.box, words, graphics)
         notes: list[str] = []
         seen: list[Word] = []
@@ -81,6 +84,7 @@ def read_page(document: pdfium.PdfDocument, index: int, ocr: OcrEngine | None) -
         graphics=graphics,
         notes=tuple(notes),
         ink=tuple(ink),
+        photo=photo,
     )
 
 
@@ -102,6 +106,13 @@ def unread_boxes(page: Box, words: Sequence[Word], graphics: Graphics) -> list[B
         return [page]
     joined = [union(pictures[i] for i in group) for group in clusters(pictures, 2.0)]
     return [box for box in joined if _words_in(box, words) < _WORDS_PER_AREA * box.area]
+
+
+def _has_photo(page: pdfium.PdfPage, frame: PageFrame, graphics: Graphics) -> bool:
+    least = LEAST_SHARE * frame.box.area
+    if sum(box.area for box in graphics.images) < least:
+        return False
+    return photo_share(render(page, PHOTO_DPI), frame.box, graphics.images) >= LEAST_SHARE
 
 
 def _words_in(box: Box, words: Sequence[Word]) -> int:

@@ -10,7 +10,7 @@ from langchain_kimi.rag.ingest.files import MEDIA_TYPES
 from langchain_kimi.rag.ingest.ocr import OcrChoice, open_ocr
 from langchain_kimi.rag.ingest.parsed import Parsed
 
-PARSER = "1"
+PARSER = "2"
 """Version of the parsers: files parsed by another one are parsed again."""
 
 

@@ -42,6 +42,8 @@ class Part:
     start: float | None = None
     end: float | None = None
     """Time span in seconds, for scenes."""
+    photo: bool = False
+    """Whether a photograph covers a visible part of it."""
     notes: tuple[str, ...] = ()
     """What could not be read, one line each."""
 

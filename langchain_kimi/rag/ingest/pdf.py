@@ -173,6 +173,7 @@ def _part(
         size=(page.box.width, page.box.height),
         regions=tuple(regions),
         boxes=tuple(groups(blocks, tables, figures)),
+        photo=page.photo,
         notes=page.notes,
     )
 

@@ -12,7 +12,7 @@ from PIL import Image
 from langchain_kimi.rag.embeddings.pictures import PictureEmbeddings
 from langchain_kimi.rag.index.records import Filter, Hit, Level
 from langchain_kimi.rag.index.store import Store
-from langchain_kimi.rag.retrieve.lexical import Candidates, PageKey, key_of, load_pages
+from langchain_kimi.rag.retrieve.candidates import Candidates, PageKey, key_of, load_pages
 from langchain_kimi.rag.retrieve.weights import Weights
 
 _DEPTH = 100

@@ -20,6 +20,13 @@ _FIGURE = re.compile(
     r"|bars?|maps?|illustrat\w*|screenshots?|colou?rs?|people|persons?|wear\w*)\b",
     re.IGNORECASE,
 )
+_PHOTO = re.compile(
+    r"\b(?:images?|pictures?|photos?|photographs?|figures?|logos?|icons?|screenshots?|animals?"
+    r"|people|persons?|m[ae]n|wom[ae]n|males?|females?|child(?:ren)?|dogs?|cats?|wear\w*)\b",
+    re.IGNORECASE,
+)
+_SLIDE = re.compile(r"\b(?:slides?|presentation|deck)\b", re.IGNORECASE)
+_NAME = re.compile(r"\b(?:[A-Z][\w&.-]*\w|\w*\d\w*)\b")
 
 
 @dataclass(frozen=True)
@@ -30,8 +37,12 @@ class Question:
     expansion: tuple[str, ...]
     pages: tuple[str, ...]
     items: tuple[str, ...]
+    names: tuple[str, ...]
+    """Words with capitals or digits: what a document is likely to be known by."""
     wants_table: bool
     wants_figure: bool
+    wants_photo: bool
+    wants_slide: bool
 
 
 def read_question(text: str) -> Question:
@@ -43,6 +54,25 @@ def read_question(text: str) -> Question:
         expansion=tuple(expansions(text)),
         pages=tuple(page_refs(text)),
         items=tuple(item_refs(text)),
+        names=tuple(_names(content)),
         wants_table=bool(_TABLE.search(text)),
         wants_figure=bool(_FIGURE.search(text)),
+        wants_photo=bool(_PHOTO.search(text)),
+        wants_slide=bool(_SLIDE.search(text)),
     )
+
+
+def _names(text: str) -> list[str]:
+    """Return the tokens of names and numbers, and of names in two words as one: `bestbuy`."""
+    found: list[str] = []
+    before: re.Match[str] | None = None
+    for match in _NAME.finditer(text):
+        capital = match.group()[0].isupper()
+        if match.start() == 0 and not match.group().isupper():
+            before = match if capital else None
+            continue
+        found += tokens(match.group())
+        if capital and before is not None and text[before.end() : match.start()] == " ":
+            found += tokens(before.group() + match.group())
+        before = match if capital else None
+    return list(dict.fromkeys(found))

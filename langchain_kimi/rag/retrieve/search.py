@@ -11,8 +11,10 @@ from PIL import Image
 from langchain_kimi.rag.geometry import Box
 from langchain_kimi.rag.index.records import DocumentRecord, Filter, Hit, Unit
 from langchain_kimi.rag.index.store import Store
+from langchain_kimi.rag.retrieve.candidates import Candidates, PageKey
+from langchain_kimi.rag.retrieve.context import add_neighbours
 from langchain_kimi.rag.retrieve.dense import add_dense
-from langchain_kimi.rag.retrieve.lexical import Candidates, PageKey, lexical_candidates
+from langchain_kimi.rag.retrieve.lexical import lexical_candidates
 from langchain_kimi.rag.retrieve.question import read_question
 from langchain_kimi.rag.retrieve.weights import Weights
 
@@ -96,6 +98,7 @@ class Searcher:
                 self._weights,
                 found,
             )
+        add_neighbours(self._weights.neighbour, found)
         keys = [key for key in found.pages if _allowed(key, where, found)]
         keys.sort(key=lambda key: (-found.scores[key], key))
         return [(found.pages[key], found.scores[key], found.chunks.get(key, [])) for key in keys]

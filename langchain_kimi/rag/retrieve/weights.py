@@ -17,6 +17,10 @@ class Weights:
     """Share of the question's word pairs that stand on the page."""
     document: float = 0.5
     """BM25 of the whole document; of no effect within one document."""
+    name: float = 0.4
+    """Names and numbers of the question in the whole document."""
+    title: float = 0.3
+    """Words of the question in the document's title and file name."""
     expansion: float = 0.4
     """Analyst's terms in the words of filings."""
     label: float = 1.2
@@ -29,6 +33,14 @@ class Weights:
     """The same, mentioned in the text."""
     kind: float = 0.1
     """A table or a figure, when the question asks about one."""
+    photo: float = 0.1
+    """A photograph, when the question is about what pictures show."""
+    slide: float = 0.3
+    """The shape of a slide, when the question is about slides."""
+    feedback: float = 0.15
+    """Words of the best pages on other pages."""
+    neighbour: float = 0.2
+    """Share of what the better neighbour has more that a page gets."""
     dense: float = 0.35
     """Cosine of the best unit, when the corpus has an embedding model."""
     picture: float = 0.5
