@@ -26,6 +26,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+import pypdfium2 as pdfium  # noqa: E402
 from langchain_core.messages import HumanMessage  # noqa: E402
 
 from langchain_kimi import ChatKimi  # noqa: E402
@@ -50,6 +51,8 @@ Question = dict[str, Any]
 
 WINDOWS = {"32k": 32_768, "64k": 65_536, "128k": 131_072, "256k": 262_144}
 MARKS = (20, 40, 96)
+QUOTED = 6
+"""Words of a quote out of a labelled region."""
 
 
 def main() -> None:
@@ -81,6 +84,7 @@ def run(options: argparse.Namespace, work: Path) -> dict[str, float | None]:
         questions = questions[::4]
     figures: dict[str, float | None] = {}
     figures |= evidence(corpus, questions, names)
+    boxes(corpus, questions, names)
     figures["pack_ms_1000_candidates"] = round(pack_speed(), 2)
     with KimiServer("vllm", record=False) as server:
         llm = ChatKimi(base_url=server.base_url, api_key="none", endpoint="vllm", thinking=False)
@@ -247,6 +251,40 @@ def falsified(quote: str) -> str:
 
 def percent(values: Sequence[bool]) -> float | None:
     return round(100 * statistics.fmean(values), 1) if values else None
+
+
+# --- boxes of quotes ------------------------------------------------------------------------------
+
+
+def boxes(corpus: Corpus, questions: Sequence[Question], names: dict[str, str]) -> None:
+    """Quote words from inside each labelled region; tell whether they are boxed there."""
+    found: list[bool] = []
+    inside: list[bool] = []
+    for question in questions:
+        for region in question["regions"]:
+            pages = load_pages(corpus, [f"{names[question['doc']]}:{region['page']}"])
+            gold = Box(*region["bbox"])
+            words = words_inside(pages[0], gold) if pages else []
+            if len(words) < QUOTED:
+                continue
+            start = (len(words) - QUOTED) // 2
+            place = place_of(corpus, pages[0], " ".join(words[start : start + QUOTED]))
+            found.append(place is not None)
+            if place is not None and place.box is not None:
+                inside.append(place.box.inside(gold.grown(3)) > 0.9)
+    print(f"\n{QUOTED} words out of {len(found)} labelled regions with a text layer: ", end="")
+    print(f"{percent(found)} % found on the page, {percent(inside)} % of their boxes in the region")
+
+
+def words_inside(page: Found, box: Box) -> list[str]:
+    with pdfium.PdfDocument(page.document.source) as document:
+        drawn = document[page.page - 1]
+        height = drawn.get_height()
+        textpage = drawn.get_textpage()
+        text: str = textpage.get_text_bounded(box.x0, height - box.y1, box.x1, height - box.y0)
+        textpage.close()
+        drawn.close()
+    return text.split()
 
 
 # --- time to the first token ----------------------------------------------------------------------

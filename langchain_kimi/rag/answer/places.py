@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
-from langchain_kimi.content.pages import PDFIUM_LOCK
-from langchain_kimi.rag.answer.quotes import locate, locate_tokens, tokens_of, whole_words
+from langchain_kimi.rag.answer.printed import find_printed
+from langchain_kimi.rag.answer.quotes import locate, whole_words
 from langchain_kimi.rag.corpus import Corpus
 from langchain_kimi.rag.errors import RagError
-from langchain_kimi.rag.geometry import Box, union
+from langchain_kimi.rag.geometry import Box
 from langchain_kimi.rag.index.records import Filter, Unit
 from langchain_kimi.rag.ingest.subtitles import Cue, parse_cues, sidecar
-from langchain_kimi.rag.ingest.words import PageFrame, Word, read_words
 from langchain_kimi.rag.pictures import unchanged
 from langchain_kimi.rag.retrieve.search import Found
-
-_CACHED_PAGES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +35,25 @@ def place_of(corpus: Corpus, found: Found, quote: str) -> Place | None:
         quote: As the model gave it.
     """
     held = _as_printed(quote, found.text)
-    if held is None:
-        return None
     if found.start is not None:
         start, end = _cue_span(found, quote) or (found.start, found.end)
-        return Place(held, start=start, end=end)
-    return Place(held, box=_box_of_words(found, quote) or _box_of_region(corpus, found, quote))
+        return Place(held, start=start, end=end) if held is not None else None
+    regions = regions_of(corpus, found)
+    printed = _printed(corpus, found, quote, [one.box for one in regions if one.box is not None])
+    if printed is not None:
+        return Place(held or printed[0], box=printed[1])
+    return Place(held, box=_box_of_region(regions, quote)) if held is not None else None
+
+
+def _printed(
+    corpus: Corpus, found: Found, quote: str, regions: Sequence[Box]
+) -> tuple[str, Box] | None:
+    if found.document.media_type != "application/pdf":
+        return None
+    try:
+        return find_printed(corpus, found, quote, regions)
+    except RagError:
+        return None  # a file that has gone leaves what the index holds of it
 
 
 def _as_printed(quote: str, text: str) -> str | None:
@@ -66,45 +74,11 @@ def _with_marks(text: str, start: int, end: int) -> str:
     return text[start:end]
 
 
-def _box_of_words(found: Found, quote: str) -> Box | None:
-    """Return the box of a quote from the words of a PDF's text layer."""
-    if found.document.media_type != "application/pdf":
-        return None
-    try:
-        path = unchanged(found.document)
-        words = _page_words(path, found.document.sha256, found.page)
-    except RagError:
-        return None  # a file that has gone leaves the box of the region
-    tokens: list[str] = []
-    owner: list[int] = []
-    for index, word in enumerate(words):
-        for token in tokens_of(word.text):
-            tokens.append(token.text)
-            owner.append(index)
-    places = locate_tokens(quote, tokens)
-    held = {owner[at] for first, last in places for at in range(first, last + 1)}
-    return union(words[index].box for index in held) if held else None
-
-
-@lru_cache(maxsize=_CACHED_PAGES)
-def _page_words(path: Path, version: str, number: int) -> tuple[Word, ...]:
-    """Read the words of a page; `version` keeps those of a changed file apart."""
-    del version
-    from langchain_kimi.rag.ingest.pdf import open_pdf
-
-    with PDFIUM_LOCK, open_pdf(path) as document:
-        page = document[number - 1]
-        try:
-            return tuple(read_words(page, PageFrame(page)))
-        finally:
-            page.close()
-
-
-def _box_of_region(corpus: Corpus, found: Found, quote: str) -> Box | None:
-    """Return the box of the smallest region that holds a quote: scans, tables, pictures."""
+def _box_of_region(regions: Iterable[Unit], quote: str) -> Box | None:
+    """Return the box of the smallest region that holds a quote, where words have no boxes."""
     holding = [
         unit.box
-        for unit in regions_of(corpus, found)
+        for unit in regions
         if unit.box is not None and locate(quote, f"{unit.caption}\n{unit.text}")
     ]
     return min(holding, key=lambda box: box.area) if holding else None
