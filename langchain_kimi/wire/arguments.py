@@ -12,6 +12,9 @@ import json
 import re
 from typing import Any
 
+from langchain_kimi.wire.shape import kind_of
+from langchain_kimi.wire.text import CharacterJoiner, EscapeMender, mend_escapes
+
 __all__ = ["ArgumentStream", "parse_arguments"]
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -22,7 +25,8 @@ def parse_arguments(raw: Any) -> tuple[dict[str, Any] | None, str | None]:
     """Parse arguments as servers send them: a string, an object, nothing.
 
     Raw control characters in strings are taken, as Kimi writes them and Moonshot's own client
-    reads them; null and the empty string are no arguments; an object encoded twice is decoded.
+    reads them; null and the empty string are no arguments; an object encoded twice is decoded;
+    an escape of half a character becomes U+FFFD.
 
     Returns:
         The arguments and None, or None and the reason why they are not valid.
@@ -33,25 +37,16 @@ def parse_arguments(raw: Any) -> tuple[dict[str, Any] | None, str | None]:
         if isinstance(raw, dict):
             return raw, None
         if not isinstance(raw, str):
-            return None, f"arguments are a JSON {_kind(raw)}; an object is needed"
+            return None, f"arguments are a JSON {kind_of(raw)}; an object is needed"
         try:
-            raw = json.loads(raw, strict=False)
+            raw = json.loads(mend_escapes(raw), strict=False)
         except ValueError as error:  # no JSON, or a number of more digits than Python reads
             return None, f"arguments are not valid JSON: {error}"
         except RecursionError:
             return None, "arguments are nested too deeply to be read"
     if isinstance(raw, dict):
         return raw, None
-    return None, f"arguments are a JSON {_kind(raw)}; an object is needed"
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    for types, name in ((bool, "boolean"), (int | float, "number"), (str, "string")):
-        if isinstance(value, types):
-            return name
-    return "array" if isinstance(value, list) else "object"
+    return None, f"arguments are a JSON {kind_of(raw)}; an object is needed"
 
 
 class ArgumentStream:
@@ -64,29 +59,33 @@ class ArgumentStream:
         self._raw: list[str] = []
         self._passed: list[str] = []
         self._live: bool | None = None  # None until the first character that is no space
-        self._scanned = ""  # text whose brackets are not counted yet
+        self._characters = CharacterJoiner()
+        self._escapes = EscapeMender()
+        self._held_back = ""  # what waited when the end came
+        self._uncounted: list[str] = []  # text whose brackets are not counted yet
         self._in_string = False
         self._escape = False
         self._open: list[str] = []
 
     def feed(self, piece: str) -> str:
         """Take a piece, return what can be passed on now."""
+        piece = self._characters.feed(piece)
         if not piece:
             return ""
         self._raw.append(piece)
         if self._live is None:
-            text = "".join(self._raw).lstrip()
-            if not text:
+            piece = piece.lstrip()
+            if not piece:
                 return ""
             # anything but an object (null, a string, rubbish) waits for the end
-            self._live = text.startswith("{")
-            piece = text
+            self._live = piece.startswith("{")
         if not self._live:
             return ""
+        piece = self._escapes.feed(piece)
         if _CONTROL.search(piece):
             piece = self._escape_controls(piece)
         else:
-            self._scanned += piece
+            self._uncounted.append(piece)
         self._passed.append(piece)
         return piece
 
@@ -100,22 +99,32 @@ class ArgumentStream:
         Returns:
             The last piece to pass on, and the reason why the call is not valid, or None.
         """
-        arguments, reason = parse_arguments("".join(self._raw))
+        self._end()
+        arguments, reason = parse_arguments(self.text())
         if reason is None:
             return "" if self._live else json.dumps(arguments, ensure_ascii=False), None
         return self.break_off(), reason
 
     def break_off(self) -> str:
         """Return a last piece that makes what was passed on so far no valid arguments."""
-        return self._breaking_piece() if self._live else "".join(self._raw) + "]"
+        self._end()
+        return self._breaking_piece() if self._live else self.text() + "]"
 
     def text(self) -> str:
         """What arrived so far, as it arrived."""
         return "".join(self._raw)
 
+    def _end(self) -> None:
+        """Take what waited for more: nothing follows it."""
+        rest = self._characters.finish()
+        if rest:
+            self._raw.append(rest)
+        waited = self._escapes.finish() + rest
+        self._held_back += waited
+        self._uncounted.append(waited)
+
     def _escape_controls(self, piece: str) -> str:
-        self._count(self._scanned)
-        self._scanned = ""
+        self._catch_up()
         out: list[str] = []
         start = 0
         for match in _CONTROL.finditer(piece):
@@ -128,9 +137,15 @@ class ArgumentStream:
                 out.append(char)
                 self._escape = False
             start = match.end()
-        self._scanned = piece[start:]
-        out.append(self._scanned)
+        self._uncounted.append(piece[start:])
+        out.append(piece[start:])
         return "".join(out)
+
+    def _catch_up(self) -> None:
+        """Count what was passed on without a look at its brackets."""
+        uncounted = "".join(self._uncounted)
+        self._uncounted.clear()
+        self._count(uncounted)
 
     def _count(self, text: str) -> None:
         """Follow strings and brackets through `text`, which holds no control characters."""
@@ -152,7 +167,7 @@ class ArgumentStream:
 
     def _breaking_piece(self) -> str:
         """A closing bracket that matches nothing: every JSON reader gives up on it."""
-        self._count(self._scanned)
-        self._scanned = ""
+        self._catch_up()
         piece = ("n" if self._escape else "") + ('"' if self._in_string else "")
-        return piece + ("}" if self._open and self._open[-1] == "]" else "]")
+        piece += "}" if self._open and self._open[-1] == "]" else "]"
+        return self._held_back + piece

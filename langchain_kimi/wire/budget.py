@@ -21,6 +21,8 @@ MARGIN = 1_024
 """Tokens left free between prompt and reply, as the estimate may be low."""
 _CHARS_PER_TOKEN = 1.3
 """The densest text measured (Japanese): no prompt has more tokens than its length over this."""
+_AROUND_MESSAGE = 40
+"""More characters than what the template puts around a message is worth."""
 _MEDIA_TOKENS = 5_000
 """More than any picture costs at 4,096 visual tokens a picture."""
 
@@ -64,28 +66,20 @@ def estimate_request(body: Mapping[str, Any]) -> int:
 
 def _upper_bound(body: Mapping[str, Any]) -> float:
     """More tokens than the prompt has, for next to no work."""
-    texts, media = _texts(body)
-    characters = sum(map(len, texts)) + 40 * len(body["messages"])
-    return characters / _CHARS_PER_TOKEN + media * _MEDIA_TOKENS
-
-
-def _texts(body: Mapping[str, Any]) -> tuple[list[str], int]:
-    """List what the model reads as text, and count the media."""
-    texts: list[str] = []
-    media = 0
+    characters = media = 0
     for message in body["messages"]:
-        content = message.get("content") or ""
-        for part in [{"text": content}] if isinstance(content, str) else content:
-            if "text" in part:
-                texts.append(part["text"])
-            else:
-                media += 1
-        reasoning = message.get("reasoning_content") or message.get("reasoning")
-        if reasoning:
-            texts.append(reasoning)
-        texts += [
-            f"{call['id']}{call['function']['arguments']}" for call in message.get("tool_calls", ())
-        ]
+        content = message.get("content")
+        if isinstance(content, str):
+            characters += len(content)
+        else:
+            texts = [part["text"] for part in content or () if "text" in part]
+            characters += sum(map(len, texts))
+            media += len(content or ()) - len(texts)
+        if message["role"] == "assistant":
+            characters += len(message.get("reasoning_content") or message.get("reasoning") or "")
+            for call in message.get("tool_calls", ()):
+                characters += len(call["id"]) + len(call["function"]["arguments"])
+        characters += _AROUND_MESSAGE
     if "tools" in body:
-        texts.append(json.dumps(body["tools"], ensure_ascii=False))
-    return texts, media
+        characters += len(json.dumps(body["tools"], ensure_ascii=False))
+    return characters / _CHARS_PER_TOKEN + media * _MEDIA_TOKENS

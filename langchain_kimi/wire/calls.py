@@ -11,8 +11,11 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call
 
 from langchain_kimi.wire.arguments import ArgumentStream, parse_arguments
 from langchain_kimi.wire.markers import RawCall, read_header
+from langchain_kimi.wire.shape import MalformedReplyError, function_of, word
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_kimi.wire.tool_ids import IdRegister, ToolNames
 
 __all__ = ["CallReader"]
@@ -21,7 +24,7 @@ NO_NAME = "the server sent a tool call without a name"
 CUT = "the reply was cut before the call was complete"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Call:
     position: int
     name: str | None = None
@@ -29,8 +32,6 @@ class _Call:
     id: str | None = None
     """Set once the call is announced, when its name is known."""
     arguments: ArgumentStream = field(default_factory=ArgumentStream)
-    leaked: bool = False
-    """Whether it was found in the markup, so that no fragment belongs to it."""
     cut: bool = False
     """Whether the reply ended before the call did."""
     reason: str | None = None
@@ -49,6 +50,8 @@ class CallReader:
         self._ids = ids
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
+        self._by_id: dict[str, list[_Call]] = {}
+        self._latest: _Call | None = None  # of those that came as fragments
         self._announced = 0
 
     def __len__(self) -> int:
@@ -59,25 +62,32 @@ class CallReader:
         """The wire names called so far."""
         return [self._names.alias(call.name) for call in self._calls if call.name]
 
-    def feed(self, fragment: dict[str, Any]) -> list[ToolCallChunk]:
-        """Read one element of a delta's `tool_calls`."""
-        function = fragment.get("function") or {}
-        name = function.get("name") or None
-        call = self._route(fragment, name)
-        call.received_id = call.received_id or fragment.get("id") or None
+    def feed(self, fragment: Mapping[str, Any], index: int | None = None) -> list[ToolCallChunk]:
+        """Read one element of `tool_calls`.
+
+        Args:
+            fragment: A call, or a piece of one.
+            index: Its position where the reply came whole; a fragment carries its own, or none.
+
+        Raises:
+            MalformedReplyError: It is no call.
+        """
+        name, arguments = function_of(fragment)
+        received_id = word(fragment, "id")
+        if index is None:
+            index = fragment.get("index")
+        call = self._route(index, received_id, name)
+        if received_id and call.received_id is None:
+            call.received_id = received_id
+            self._by_id.setdefault(received_id, []).append(call)
         if name and call.name is None:
             call.name = self._names.original(name)
-        arguments = function.get("arguments")
-        if isinstance(arguments, dict | list):
-            arguments = json.dumps(arguments, ensure_ascii=False)
-        piece = call.arguments.feed(str(arguments)) if arguments is not None else ""
-        return self._pass_on(call, piece)
+        return self._pass_on(call, call.arguments.feed(_as_text(arguments)))
 
     def feed_raw(self, raw: RawCall) -> list[ToolCallChunk]:
         """Read a call that was found in the markup."""
         name, received_id = read_header(raw.header, self._names.aliases)
         call = self._new()
-        call.leaked = True
         call.name = self._names.original(name) if name else None
         call.received_id = received_id
         call.cut = not raw.closed and not raw.arguments.strip()
@@ -129,26 +139,25 @@ class CallReader:
         """Map the ids of the calls that are not valid to the reasons, after `finish`."""
         return {call.id or "": call.reason for call in self._calls if call.reason}
 
-    def _route(self, fragment: dict[str, Any], name: str | None) -> _Call:
-        index, received_id = fragment.get("index"), fragment.get("id") or None
+    def _route(self, index: Any, received_id: str | None, name: str | None) -> _Call:
+        """Find the call that a fragment belongs to, or begin one; never one from the markup."""
         if isinstance(index, int):
             call = self._by_index.get(index)
             # a server that numbers every parallel call 0: a new id with a name is a new call
             if call is None or (
                 name and received_id and call.received_id and received_id != call.received_id
             ):
-                call = self._by_index[index] = self._new()
+                call = self._by_index[index] = self._latest = self._new()
             return call
-        parsed = [call for call in self._calls if not call.leaked]
-        if received_id is not None:
-            # a second name under one id is a second call: some servers repeat ids
-            for call in reversed(parsed):
-                if call.received_id == received_id and not (name and call.name):
-                    return call
-        last = parsed[-1] if parsed else None
+        same_id = self._by_id.get(received_id, []) if received_id else []
+        while name and same_id and same_id[-1].name:
+            same_id.pop()  # a second name under one id is a second call: some servers repeat ids
+        if same_id:
+            return same_id[-1]
+        last = self._latest
         goes_on = last is not None and received_id in {None, last.received_id}
         if last is None or not goes_on or (name and last.name):
-            return self._new()
+            self._latest = last = self._new()
         return last
 
     def _new(self) -> _Call:
@@ -165,7 +174,8 @@ class CallReader:
         if call.id is not None:
             return [self._chunk(call, piece)] if piece else []
         chunks = []
-        for waiting in self._calls[self._announced :]:
+        while self._announced < len(self._calls):
+            waiting = self._calls[self._announced]
             if waiting.name is None:
                 break  # arguments before the name: they wait in the ArgumentStream
             chunks.append(self._announce(waiting, waiting.arguments.passed_on()))
@@ -185,3 +195,15 @@ class CallReader:
             id=call.id if announce else None,
             index=call.position,
         )
+
+
+def _as_text(arguments: Any) -> str:
+    """Write arguments as the text that a server should have sent."""
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    try:
+        return json.dumps(arguments, ensure_ascii=False)
+    except RecursionError:
+        raise MalformedReplyError(
+            place="a tool call's arguments", value=arguments, needed="less nesting"
+        ) from None

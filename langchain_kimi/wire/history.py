@@ -1,13 +1,15 @@
 """History as the templates and the servers want it: every call followed by its one result.
 
 The steps work on `Turn`s, a small private form between LangChain messages and request JSON.
-What is repaired is repaired in the request only, and said at debug level.
+What is repaired is repaired in the request only, and said at debug level. Halves of characters,
+which tools and other providers let into messages, are replaced as no request can carry them.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from langchain_core.messages import (
 
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.wire.reasoning import reasoning_of
+from langchain_kimi.wire.text import clean, clean_value
 from langchain_kimi.wire.tool_ids import canonical_id
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from langchain_kimi.wire.tool_ids import ToolNames
 
-__all__ = ["Call", "Turn", "call_ids", "number_calls", "pair_results", "read_turns", "tool_names"]
+__all__ = ["Call", "Turn", "number_calls", "pair_results", "read_turns"]
 
 logger = logging.getLogger(__name__)
 
@@ -111,9 +114,10 @@ def read_turns(messages: Sequence[BaseMessage]) -> list[Turn]:
 
 def _read(index: int, message: BaseMessage) -> Turn:
     # `name` would replace the role in Kimi's template, so only an explicit one is sent
-    name = message.additional_kwargs.get("name")
+    name = clean_value(message.additional_kwargs.get("name"))
+    content = clean_value(message.content)
     if isinstance(message, AIMessage):
-        content = message.content
+        reasoning = reasoning_of(message)
         if isinstance(content, list):
             content = [
                 block
@@ -125,15 +129,15 @@ def _read(index: int, message: BaseMessage) -> Turn:
             role="assistant",
             content=content,
             name=name,
-            reasoning=reasoning_of(message),
+            reasoning=None if reasoning is None else clean(reasoning),
             calls=tuple(_calls(message)),
         )
     if isinstance(message, ToolMessage):
         return Turn(
             index=index,
             role="tool",
-            content=message.content,
-            tool_call_id=message.tool_call_id,
+            content=content,
+            tool_call_id=clean(message.tool_call_id),
         )
     if isinstance(message, HumanMessage):
         role = "user"
@@ -148,40 +152,25 @@ def _read(index: int, message: BaseMessage) -> Turn:
             "AIMessage, SystemMessage or ToolMessage"
         )
         raise KimiInvalidInputError(msg)
-    return Turn(index=index, role=role, content=message.content, name=name)
+    return Turn(index=index, role=role, content=content, name=name)
 
 
 def _calls(message: AIMessage) -> Iterator[Call]:
     for call in message.tool_calls:
-        yield Call(id=call.get("id"), name=call["name"], arguments=_json(call["args"]))
+        yield Call(
+            id=clean_value(call.get("id")), name=clean(call["name"]), arguments=_json(call["args"])
+        )
     for broken in message.invalid_tool_calls:
         # arguments must be an object on the wire; the model sees what it wrote inside one
         yield Call(
-            id=broken.get("id"),
-            name=broken.get("name") or "unknown",
+            id=clean_value(broken.get("id")),
+            name=clean(broken.get("name") or "unknown"),
             arguments=_json({"invalid_json": broken.get("args") or ""}),
         )
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def tool_names(messages: Sequence[BaseMessage]) -> Iterator[str]:
-    """Yield the names of the tools that history calls."""
-    for message in messages:
-        if isinstance(message, AIMessage):
-            yield from (call.name for call in _calls(message))
-
-
-def call_ids(messages: Sequence[BaseMessage]) -> list[str]:
-    """List the ids of the calls in history."""
-    return [
-        call.id or ""
-        for message in messages
-        if isinstance(message, AIMessage)
-        for call in _calls(message)
-    ]
+    return clean(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def pair_results(turns: Sequence[Turn]) -> list[Turn]:
@@ -212,26 +201,27 @@ def pair_results(turns: Sequence[Turn]) -> list[Turn]:
 
 
 def _results_by_call(turns: Sequence[Turn]) -> dict[tuple[int, int], Turn]:
-    waiting: dict[str, list[tuple[int, int]]] = {}
+    """Map calls, by the position of their turn and their number in it, to their results."""
+    waiting: dict[str, deque[deque[tuple[int, int]]]] = {}  # by id; those of one turn together
     results: dict[tuple[int, int], Turn] = {}
     early: list[Turn] = []
     for position, turn in enumerate(turns):
         for number, call in enumerate(turn.calls):
-            waiting.setdefault(call.id or "", []).append((position, number))
+            same_id = waiting.setdefault(call.id or "", deque())
+            if not same_id or same_id[-1][0][0] != position:
+                same_id.append(deque())
+            same_id[-1].append((position, number))
         if turn.role != "tool":
             continue
-        calls = waiting.get(turn.tool_call_id or "")
-        if calls:
-            latest = max(place for place, _ in calls)
-            answered = min(call for call in calls if call[0] == latest)
-            calls.remove(answered)
-            results[answered] = turn
+        same_id = waiting.get(turn.tool_call_id or "", deque())
+        if same_id:
+            results[_take(same_id, -1)] = turn
         else:
             early.append(turn)
     for turn in early:  # a result before its call: moved behind it
-        calls = waiting.get(turn.tool_call_id or "")
-        if calls:
-            results[calls.pop(0)] = turn
+        same_id = waiting.get(turn.tool_call_id or "", deque())
+        if same_id:
+            results[_take(same_id, 0)] = turn
         else:
             logger.debug(
                 "messages[%d]: left out a result that answers no open call (%s)",
@@ -241,17 +231,25 @@ def _results_by_call(turns: Sequence[Turn]) -> dict[tuple[int, int], Turn]:
     return results
 
 
+def _take(same_id: deque[deque[tuple[int, int]]], turn: int) -> tuple[int, int]:
+    """Take the first open call of the last turn (-1) or of the first (0) that has one."""
+    call = same_id[turn].popleft()
+    if not same_id[turn]:
+        del same_id[turn]
+    return call
+
+
 def number_calls(turns: Sequence[Turn], names: ToolNames) -> list[Turn]:
     """Give calls and their results canonical ids, counted over the conversation.
 
     Expects paired turns: the results of a turn follow it in the order of its calls.
     """
     numbered: list[Turn] = []
-    pending: list[str] = []
+    pending: deque[str] = deque()
     count = 0
     for turn in turns:
         if turn.role == "tool":
-            numbered.append(replace(turn, tool_call_id=pending.pop(0)))
+            numbered.append(replace(turn, tool_call_id=pending.popleft()))
             continue
         calls = []
         for call in turn.calls:

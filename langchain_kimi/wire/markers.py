@@ -14,8 +14,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from langchain_kimi.wire.text import CharacterJoiner
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterable
 
 __all__ = ["MarkerScanner", "RawCall", "Span", "read_header"]
 
@@ -66,27 +68,31 @@ class MarkerScanner:
             send thoughts as content without an opening tag (no reasoning parser).
     """
 
+    stray_think_end = False
+    """Whether a `</think>` came that nothing had opened."""
+    _tail = ""
+    _header = ""
+    _bare = False
+    _blank = True
+    """Whether the answer so far, given out or undecided, is blank."""
+
     def __init__(
         self,
         channel: Literal["content", "reasoning"] = "content",
         *,
         await_think_end: bool = False,
     ) -> None:
-        self._base: Literal["text", "think"] = "text" if channel == "content" else "think"
         self._tags = channel == "content"
+        self._base: Literal["text", "think"] = "text" if self._tags else "think"
         self._state: Literal["run", "undecided", "section", "header", "arguments"] = (
             "undecided" if await_think_end and self._tags else "run"
         )
-        self._tail = ""
+        self._characters = CharacterJoiner()
         self._held: list[str] = []
-        self._header = ""
-        self._bare = False
-        self._blank = True
-        self.stray_think_end = False
-        """Whether a `</think>` came that nothing had opened."""
 
     def feed(self, text: str) -> list[Span | RawCall]:
         """Read a further piece of the channel."""
+        text = self._characters.feed(text)
         if not self._tail and self._state == "run" and "<" not in text:
             return self._emit(text)  # the hot path of a stream
         text = self._tail + text
@@ -98,19 +104,17 @@ class MarkerScanner:
         """Give out what was held back: the server tells thoughts apart after all."""
         if self._state != "undecided":
             return []
-        held = "".join(self._held)
-        self._held.clear()
         self._state = "run"
-        return self._emit(held)
+        return self._emit(self._release())
 
     def finish(self) -> list[Span | RawCall]:
         """Read the end of the channel."""
-        if self._state == "run" and not self._tail:
+        text = self._tail + self._characters.finish()
+        if self._state == "run" and not text:
             return []
-        pieces = self._scan(self._tail)
+        pieces = self._scan(text)
         self._tail = ""
-        held = "".join(self._held)
-        self._held.clear()
+        held = self._release()
         if self._state == "arguments":
             pieces.append(RawCall(self._header, held, closed=False))
         elif self._state == "header" and held.strip():
@@ -140,13 +144,20 @@ class MarkerScanner:
         if self._state == "section" and self._bare and text.strip():
             # no section was opened, so what is no call is the answer going on
             self._state = "run"
-            text = "".join(self._held) + text
-            self._held.clear()
+            text = self._release() + text
         if self._state == "run":
             return self._emit(text)
         if text:
             self._held.append(text)
+            if self._state == "undecided":
+                self._blank = self._blank and not text.strip()
         return []
+
+    def _release(self) -> str:
+        """Return the text that was held, and hold it no longer."""
+        held = "".join(self._held)
+        self._held.clear()
+        return held
 
     def _marker(self, marker: str) -> list[Span | RawCall]:
         if marker in {"<think>", "</think>"}:
@@ -161,8 +172,7 @@ class MarkerScanner:
             self._state = "header"
         elif marker == "<|tool_call_argument_begin|>":
             if self._state in {"header", "section"}:
-                self._header = "".join(self._held).strip()
-                self._held.clear()
+                self._header = self._release().strip()
                 self._state = "arguments"
         elif self._state != "run":
             pieces = self._leave()
@@ -172,8 +182,7 @@ class MarkerScanner:
 
     def _leave(self) -> list[Span | RawCall]:
         """Close whatever is open: a call becomes a `RawCall`, text in a section stays text."""
-        held = "".join(self._held)
-        self._held.clear()
+        held = self._release()
         state, self._state = self._state, "run"
         if state == "arguments":
             pieces: list[Span | RawCall] = [RawCall(self._header, held)]
@@ -190,8 +199,7 @@ class MarkerScanner:
     def _tag(self, tag: str) -> list[Span | RawCall]:
         if not self._tags or self._state in {"header", "arguments", "section"}:
             return self._text(tag)
-        blank = self._blank and not "".join(self._held).strip()
-        if tag == "<think>" and blank and self._base == "text":
+        if tag == "<think>" and self._blank and self._base == "text":
             self._state, self._base = "run", "think"
             self._held.clear()
             return []
@@ -199,16 +207,15 @@ class MarkerScanner:
             self._base = "text"
             return []
         if tag == "</think>" and self._state == "undecided":
-            thoughts = "".join(self._held)
-            self._held.clear()
             self._state = "run"
+            self._blank = True
             self.stray_think_end = True
-            return [Span("think", thoughts)]
+            return [Span("think", self._release())]
         self.stray_think_end = self.stray_think_end or tag == "</think>"
         return self._text(tag)
 
 
-def read_header(header: str, names: Collection[str]) -> tuple[str, str | None]:
+def read_header(header: str, names: Iterable[str]) -> tuple[str, str | None]:
     """Read `functions.NAME:IDX` and its malformed kin (`functionsexec5`, `functions.exec5`).
 
     Args:
@@ -223,17 +230,16 @@ def read_header(header: str, names: Collection[str]) -> tuple[str, str | None]:
     name = match["name"] if match else header
     index = match["index"] if match else None
     bare = name.removeprefix("functions").lstrip(".:")
-    bare = next((known for known in _readings(name, bare) if known in names), bare)
+    bare = _known(name, names) or _known(bare, names) or bare
     well_formed = index is not None and header == f"functions.{bare}:{index}"
     return bare, header if well_formed else None
 
 
-def _readings(*headers: str) -> Iterator[str]:
-    """Yield what a header may mean, without none, one and more of the digits that end it."""
-    for header in headers:
-        bare = header.rstrip("0123456789")
-        for end in range(len(header), len(bare) - 1, -1):
-            yield header[:end]
+def _known(header: str, names: Iterable[str]) -> str | None:
+    """Return the longest name that the header is, but for digits at its end."""
+    shortest = len(header.rstrip("0123456789"))
+    fitting = (name for name in names if len(name) >= shortest and header.startswith(name))
+    return max(fitting, key=len, default=None)
 
 
 def _headless(text: str, *, closed: bool = True) -> RawCall:

@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage
 from langchain_kimi.errors import (
     KimiContentFilterError,
     KimiEmptyReplyError,
+    KimiServerError,
     KimiToolChoiceError,
     KimiTruncatedStreamError,
     from_event,
@@ -18,6 +19,14 @@ from langchain_kimi.wire.calls import CallReader
 from langchain_kimi.wire.json_answer import JsonFilter
 from langchain_kimi.wire.markers import MarkerScanner, RawCall
 from langchain_kimi.wire.reasoning import KEY, read_reasoning
+from langchain_kimi.wire.shape import (
+    MalformedReplyError,
+    calls_of,
+    content_of,
+    first_choice,
+    message_of,
+    word,
+)
 from langchain_kimi.wire.usage import read_usage
 
 if TYPE_CHECKING:
@@ -39,6 +48,10 @@ REASONS_KEY = "invalid_tool_call_errors"
 `invalid_tool_calls[…]["error"]`, so streamed messages keep the reasons here."""
 
 
+_ABOUT = (("model", "model_name"), ("id", "id"), ("system_fingerprint", "system_fingerprint"))
+"""What a reply says about itself, and its `response_metadata` key."""
+
+
 @dataclass(slots=True)
 class Delta:
     """What one event adds to the reply."""
@@ -52,14 +65,23 @@ class Delta:
 
 
 def carries_output(event: Mapping[str, Any]) -> bool:
-    """Whether a stream event holds a first token or the finish: then nothing is sent again."""
-    for choice in event.get("choices") or ():
-        if choice.get("finish_reason"):
-            return True
-        delta = _delta_of(choice)
-        if delta.get("content") or delta.get("tool_calls") or read_reasoning(delta):
-            return True
-    return False
+    """Whether a stream event holds a first token or the finish: then nothing is sent again.
+
+    So does a malformed event, which ends the reply when it is read.
+    """
+    try:
+        choice = first_choice(event)
+        if choice is None:
+            return False
+        said, _ = message_of(choice)
+        return bool(
+            word(choice, "finish_reason")
+            or said.get("content")
+            or said.get("tool_calls")
+            or read_reasoning(said)
+        )
+    except MalformedReplyError:
+        return True
 
 
 class Assembler:
@@ -92,32 +114,47 @@ class Assembler:
         return self._content.stray_think_end
 
     def feed(self, event: Mapping[str, Any]) -> Delta:
-        """Read an event, return what it adds."""
+        """Read an event, return what it adds.
+
+        Raises:
+            KimiServerError: The event is an error, or malformed.
+        """
+        added = Delta()
+        try:
+            self._read(event, added)
+        except MalformedReplyError as error:
+            self._keep(added)
+            msg = (
+                f"the server's reply is malformed: {error}; .partial holds what could be read. "
+                "Try again, or look into the log of the server or gateway"
+            )
+            raise KimiServerError(
+                msg, endpoint=self._endpoint.name, partial=self.message(cut=True)
+            ) from None
+        return self._keep(added)
+
+    def _read(self, event: Mapping[str, Any], added: Delta) -> None:
         if event.get("usage") or "model_name" not in self._about:
             self._note(event)
-        choices = event.get("choices")
-        if not choices:
+        choice = first_choice(event)
+        if choice is None:
             _refuse_failure(event, self._endpoint)
-            return Delta()
-        choice = choices[0]
-        if choice.get("finish_reason"):
-            self.finish_reason = choice["finish_reason"]
+            return
+        self.finish_reason = word(choice, "finish_reason") or self.finish_reason
         if choice.get("usage"):
             self.usage = read_usage(event) or self.usage
-        delta = _delta_of(choice)
-        added = Delta()
-        thoughts = read_reasoning(delta)
+        said, whole = message_of(choice)
+        thoughts = read_reasoning(said)
         if thoughts is not None:
             added.reasoning = ""
             self._sort(self._thoughts.feed(thoughts), added)
             if thoughts:
                 self._sort(self._content.stop_waiting(), added)
-        content = _content_text(delta.get("content"))
+        content = content_of(said)
         if content:
             self._sort(self._content.feed(content), added)
-        for fragment in delta.get("tool_calls") or ():
-            added.calls += self._calls.feed(fragment)
-        return self._keep(added)
+        for position, fragment in enumerate(calls_of(said)):
+            added.calls += self._calls.feed(fragment, position if whole else None)
 
     def finish(self) -> Delta:
         """Read the end of the reply, return what was held back."""
@@ -193,22 +230,24 @@ class Assembler:
 
     def _note(self, event: Mapping[str, Any]) -> None:
         self.usage = read_usage(event) or self.usage
-        for key, name in (
-            ("model", "model_name"),
-            ("id", "id"),
-            ("system_fingerprint", "system_fingerprint"),
-        ):
-            if event.get(key):
-                self._about[name] = event[key]
+        for key, name in _ABOUT:
+            if value := word(event, key):
+                self._about[name] = value
 
     def _sort(self, pieces: list[Span | RawCall], added: Delta) -> None:
+        text: list[str] = []
+        thoughts: list[str] = []
         for piece in pieces:
             if isinstance(piece, RawCall):
                 added.calls += self._calls.feed_raw(piece)
             elif piece.kind == "text":
-                added.text += self._json.feed(piece.text) if self._json else piece.text
+                text.append(self._json.feed(piece.text) if self._json else piece.text)
             else:
-                added.reasoning = (added.reasoning or "") + piece.text
+                thoughts.append(piece.text)
+        if text:
+            added.text += "".join(text)
+        if thoughts:
+            added.reasoning = (added.reasoning or "") + "".join(thoughts)
 
     def _keep(self, added: Delta) -> Delta:
         if len(added.calls) > 1:
@@ -254,18 +293,22 @@ def read_reply(
 
 def _joined(calls: list[ToolCallChunk]) -> list[ToolCallChunk]:
     """Join the pieces of each call: core merges the calls of two chunks, not those of one."""
-    by_index: dict[int | None, ToolCallChunk] = {}
+    pieces: dict[int | None, list[ToolCallChunk]] = {}
     for call in calls:
-        first = by_index.setdefault(call["index"], call)
-        if first is not call:
-            by_index[call["index"]] = {**first, "args": f"{first['args']}{call['args']}"}
-    return list(by_index.values())
+        pieces.setdefault(call["index"], []).append(call)
+    return [
+        {**first, "args": "".join(str(piece["args"]) for piece in (first, *rest))}
+        for first, *rest in pieces.values()
+    ]
 
 
 def _begins_as_json(data: Mapping[str, Any]) -> bool:
     """Whether a reply begins as the answer that was asked for: then it holds no stray thoughts."""
-    choices = data.get("choices") or [{}]
-    content = _content_text(_delta_of(choices[0]).get("content"))
+    try:
+        choice = first_choice(data)
+        content = content_of(message_of(choice)[0]) if choice else ""
+    except MalformedReplyError:
+        return False  # it is refused when it is read
     return content.lstrip().startswith(("{", "["))
 
 
@@ -278,20 +321,3 @@ def _refuse_failure(event: Mapping[str, Any], endpoint: Endpoint) -> None:
     is_problem = isinstance(status, int) and status >= 400
     if event.get("error") or event.get("object") == "error" or is_problem:
         raise from_event(event, endpoint.name)
-
-
-def _delta_of(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a choice holds: a stream's delta, or a whole message in the place of one."""
-    delta: Mapping[str, Any] = choice.get("delta") or {}
-    message = choice.get("message")
-    if delta or not message:
-        return delta
-    calls = [{**call, "index": index} for index, call in enumerate(message.get("tool_calls") or ())]
-    return {**message, "tool_calls": calls}
-
-
-def _content_text(content: Any) -> str:
-    if isinstance(content, list):
-        texts = (part.get("text") for part in content if isinstance(part, dict))
-        return "".join(text for text in texts if isinstance(text, str))
-    return content if isinstance(content, str) else ""

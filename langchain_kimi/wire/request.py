@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.wire import budget
-from langchain_kimi.wire.history import (
-    Turn,
-    call_ids,
-    number_calls,
-    pair_results,
-    read_turns,
-    tool_names,
-)
+from langchain_kimi.wire.history import Turn, number_calls, pair_results, read_turns
 from langchain_kimi.wire.labels import with_labels
 from langchain_kimi.wire.media import Content, asset_ids, read_content
 from langchain_kimi.wire.response_format import read_response_format
@@ -88,7 +81,9 @@ def build_request(messages: Sequence[BaseMessage], options: Options) -> Request:
     """
     _check_thinking(options)
     tools = [tool["function"]["name"] for tool in options.tools]
-    names = ToolNames([*tools, *tool_names(messages)])
+    read = read_turns(messages)
+    called = [call for turn in read for call in turn.calls]
+    names = ToolNames([*tools, *(call.name for call in called)])
     choice = decide_tool_choice(
         options.tool_choice,
         tools=tools,
@@ -98,7 +93,7 @@ def build_request(messages: Sequence[BaseMessage], options: Options) -> Request:
     )
     thinking = options.thinking and not choice.needs_instant
     preserve = thinking and _preserves(options)
-    turns = number_calls(pair_results(read_turns(messages)), names)
+    turns = number_calls(pair_results(read), names)
     answer = read_response_format(
         options.response_format, endpoint=options.endpoint, has_tools=bool(options.tools)
     )
@@ -139,7 +134,7 @@ def build_request(messages: Sequence[BaseMessage], options: Options) -> Request:
         body=laid_over(body, options.extra_body) if options.extra_body else body,
         headers={"NVCF-INPUT-ASSET-REFERENCES": ",".join(assets)} if assets else {},
         names=names,
-        ids=IdRegister(call_ids(messages)),
+        ids=IdRegister(call.id or "" for call in called),
         thinking=thinking,
         wants_json=answer.wants_json,
         must_call=choice.must_call,
@@ -216,6 +211,9 @@ def _messages(
     loop = _loop_start(turns)
     moved: list[dict[str, Any]] = []
     for position, turn in enumerate(turns):
+        if isinstance(turn.content, str) and turn.role != "assistant" and not moved:
+            yield _message(turn, turn.content)
+            continue
         content = read_content(turn.content, where=f"messages[{turn.index}]", endpoint=endpoint)
         if turn.role == "user":
             parts = content.for_user()
