@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import BaseMessage
@@ -84,6 +84,13 @@ _TOO_LARGE = (KimiRequestTooLargeError, KimiContextOverflowError)
 _lock = threading.Lock()
 
 blocks.register()
+
+
+class _Link(NamedTuple):
+    """A transport, and what it was made of; plain secrets are in neither."""
+
+    transport: Transport
+    settings: tuple[Any, ...]
 
 
 class ChatKimi(ChatNVIDIA):
@@ -240,9 +247,7 @@ class ChatKimi(ChatNVIDIA):
     verify_ssl: bool | str = True
     """True, False, or the path of a CA file."""
 
-    _transport: Transport | None = PrivateAttr(default=None)
-    _connected: int = PrivateAttr(default=0)
-    """What the transport was made of."""
+    _link: _Link | None = PrivateAttr(default=None)
     _uploads: Uploads = PrivateAttr(default_factory=Uploads)
     _unparsed_thinking: bool = PrivateAttr(default=False)
 
@@ -398,8 +403,7 @@ class ChatKimi(ChatNVIDIA):
         }
         state["__pydantic_private__"] = {
             **(state["__pydantic_private__"] or {}),
-            "_transport": None,
-            "_connected": 0,
+            "_link": None,
         }
         return state
 
@@ -424,19 +428,26 @@ class ChatKimi(ChatNVIDIA):
         settings = (
             self.base_url,
             self.endpoint,
-            self._key(),
-            tuple(self.default_headers.items()),
+            self.api_key,
             self.timeout,
             self.max_retries,
             self.verify_ssl,
+            self._told_elsewhere(),
         )
-        connected = hash(settings)  # not the settings themselves: the key is among them
-        if self._transport is not None and self._connected == connected:
-            return self._transport
+        link = self._link
+        if link is not None and link.settings == settings:
+            return link.transport
         with _lock:
-            if self._transport is None or self._connected != connected:
-                self._transport, self._connected = self._connect(), connected
-            return self._transport
+            link = self._link
+            if link is None or link.settings != settings:
+                link = self._link = _Link(self._connect(), settings)
+            return link.transport
+
+    def _told_elsewhere(self) -> int | None:
+        """Fingerprint the settings that change without notice: the environment and the headers."""
+        if self.api_key is not None and not self.default_headers:
+            return None
+        return hash((self._key(), *self.default_headers.items()))
 
     def _connect(self) -> Transport:
         key = self._key()
@@ -472,7 +483,8 @@ class ChatKimi(ChatNVIDIA):
         stream: bool,
         kwargs: dict[str, Any],
     ) -> Request:
-        refuse_unknown(kwargs, _CALL_OPTIONS)
+        if kwargs:
+            refuse_unknown(kwargs, _CALL_OPTIONS)
         model = kwargs.get("model") or self.model
         stops = stop if stop is not None else self.stop
         usage = switch(kwargs, "stream_usage", self.stream_usage)
@@ -490,7 +502,7 @@ class ChatKimi(ChatNVIDIA):
                 max_tokens=budget or self.max_tokens,
                 seed=kwargs.get("seed", self.seed),
                 stop=[stops] if isinstance(stops, str) else stops,
-                tools=wire_tools(kwargs.get("tools") or ()),
+                tools=wire_tools(kwargs["tools"]) if kwargs.get("tools") else (),
                 tool_choice=kwargs.get("tool_choice"),
                 parallel_tool_calls=kwargs.get("parallel_tool_calls"),
                 response_format=kwargs.get("response_format"),
@@ -805,13 +817,13 @@ class ChatKimi(ChatNVIDIA):
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
-        if self._transport is not None:
-            self._transport.close()
+        if self._link is not None:
+            self._link.transport.close()
 
     async def aclose(self) -> None:
         """Close all connections; the next call opens new ones."""
-        if self._transport is not None:
-            await self._transport.aclose()
+        if self._link is not None:
+            await self._link.transport.aclose()
 
 
 # langchain-core asks for the signature of these on every call; a stored one saves a tenth of it

@@ -6,6 +6,7 @@ what is locked. Nothing else in the package asks which server it talks to.
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 from typing import Literal
@@ -171,6 +172,7 @@ def resolve_endpoint(endpoint: str, base_url: str | None) -> tuple[Endpoint, str
     return row, url
 
 
+@functools.lru_cache(maxsize=256)
 def row_of(endpoint: str, base_url: str) -> Endpoint:
     """Return the row of an endpoint by name, or for `auto` by its address."""
     name = endpoint if endpoint in ENDPOINTS else _HOSTS.get(urlsplit(base_url).hostname or "")

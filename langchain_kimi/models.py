@@ -7,6 +7,7 @@ so that a served name such as `my-kimi` works.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -104,6 +105,7 @@ _ALIASES = {
 }
 
 
+@functools.lru_cache(maxsize=256)
 def facts_of(model: str) -> ModelFacts:
     """Look up a model by id, with or without vendor prefix, in any case."""
     key = model.rsplit("/", maxsplit=1)[-1].lower()

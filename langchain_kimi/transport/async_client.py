@@ -39,13 +39,25 @@ class AsyncClient:
         A kept connection that the server has dropped meanwhile is replaced once; that is no
         failure of the request and counts as no retry.
         """
+        timeout = self._server.timeout
         for may_be_stale in (True, False):
             opened: list[bool] = []
             started = time.monotonic()
             token = OPENED.set(opened)
             failure: KimiError
             try:
-                return await self._send(method, url, headers, body)
+                pool = self.pools.current() or await self.pools.open()
+                first_byte_by = asyncio.get_running_loop().time() + timeout.response
+                async with asyncio.timeout(finite(timeout.response)):
+                    response = await pool.session.request(
+                        method,
+                        URL(url, encoded="%" in url),  # a signed query must stay as it is
+                        data=io.BytesIO(body) if body and len(body) > AT_ONCE else body,
+                        headers=headers.get_secret_value(),
+                        proxy=pool.proxy(url),
+                        allow_redirects=False,
+                    )
+                return AsyncBody(self._server, response, first_byte_by)
             except aiohttp.ConnectionTimeoutError:
                 failure = self._server.too_slow("connect")
             except TimeoutError:
@@ -63,21 +75,6 @@ class AsyncClient:
                 OPENED.reset(token)
             break
         raise failure
-
-    async def _send(self, method: str, url: str, headers: Headers, body: bytes | None) -> AsyncBody:
-        pool = self.pools.current() or await self.pools.open()
-        timeout = self._server.timeout
-        first_byte_by = asyncio.get_running_loop().time() + timeout.response
-        async with asyncio.timeout(finite(timeout.response)):
-            response = await pool.session.request(
-                method,
-                URL(url, encoded="%" in url),  # a signed query must stay as it is
-                data=io.BytesIO(body) if body and len(body) > AT_ONCE else body,
-                headers=headers.get_secret_value(),
-                proxy=pool.proxy(url),
-                allow_redirects=False,
-            )
-        return AsyncBody(self._server, response, first_byte_by)
 
 
 class AsyncBody:

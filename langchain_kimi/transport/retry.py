@@ -64,13 +64,8 @@ class RetryPolicy:
             if not self._may_pass(error):
                 raise
             failures = [error]
-
-        def again() -> T:
-            if failures:
-                raise failures.pop()
-            return attempt()
-
-        return Retrying(**self._rules(started, alive_at))(again)
+        result: T = Retrying(**self._rules(started, alive_at))(_again, attempt, failures)
+        return result
 
     async def arun(self, attempt: Callable[[], Awaitable[T]], alive_at: AliveAt = _unknown) -> T:
         """Await until it succeeds or the policy is used up; see `run`."""
@@ -81,13 +76,7 @@ class RetryPolicy:
             if not self._may_pass(error):
                 raise
             failures = [error]
-
-        async def again() -> T:
-            if failures:
-                raise failures.pop()
-            return await attempt()
-
-        return await AsyncRetrying(**self._rules(started, alive_at))(again)
+        return await AsyncRetrying(**self._rules(started, alive_at))(_aagain, attempt, failures)
 
     def _rules(self, started: float, alive_at: AliveAt) -> dict[str, Any]:
         """Return tenacity's settings; the first try, made without its cost, counts as the first."""
@@ -117,3 +106,16 @@ class RetryPolicy:
         backoff = min(self.backoff * 2.0 ** (state.attempt_number - 1), self.max_wait) * spread
         asked = error.retry_after if isinstance(error, KimiError) else None
         return backoff if asked is None else asked + 0.1 * backoff
+
+
+def _again(attempt: Callable[[], T], failures: list[KimiError]) -> T:
+    """Tell tenacity of the first failure, then try again."""
+    if failures:
+        raise failures.pop()
+    return attempt()
+
+
+async def _aagain(attempt: Callable[[], Awaitable[T]], failures: list[KimiError]) -> T:
+    if failures:
+        raise failures.pop()
+    return await attempt()

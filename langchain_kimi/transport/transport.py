@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -88,27 +88,29 @@ class Transport:
         """Post a JSON body and return the JSON reply."""
         return self._call(path, headers, encode_body(body))
 
-    async def apost(
+    def apost(
         self, path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None
-    ) -> Reply:
-        """Post a JSON body and return the JSON reply."""
-        return await self._acall(path, headers, encode_body(body))
+    ) -> Coroutine[Any, Any, Reply]:
+        """Post a JSON body and return the JSON reply, to be awaited."""
+        return self._acall(path, headers, encode_body(body))
 
     def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Reply:
         """Get a path and return the JSON reply."""
         return self._call(path, headers, None)
 
-    async def aget(self, path: str, *, headers: Mapping[str, str] | None = None) -> Reply:
-        """Get a path and return the JSON reply."""
-        return await self._acall(path, headers, None)
+    def aget(
+        self, path: str, *, headers: Mapping[str, str] | None = None
+    ) -> Coroutine[Any, Any, Reply]:
+        """Get a path and return the JSON reply, to be awaited."""
+        return self._acall(path, headers, None)
 
     def post_form(self, path: str, form: Form) -> Reply:
         """Post a multipart form and return the JSON reply."""
         return self._call(path, {"content-type": form.content_type}, form.body)
 
-    async def apost_form(self, path: str, form: Form) -> Reply:
-        """Post a multipart form and return the JSON reply."""
-        return await self._acall(path, {"content-type": form.content_type}, form.body)
+    def apost_form(self, path: str, form: Form) -> Coroutine[Any, Any, Reply]:
+        """Post a multipart form and return the JSON reply, to be awaited."""
+        return self._acall(path, {"content-type": form.content_type}, form.body)
 
     def put(self, url: str, data: bytes, *, headers: Mapping[str, str]) -> None:
         """Put bytes to an address that the server gave.
@@ -187,13 +189,13 @@ class Transport:
         exchange = SyncExchange(self._sync, server, server.url(path), sent, data)
         return self.retries.run(exchange.reply, exchange.alive_at)
 
-    async def _acall(
+    def _acall(
         self, path: str, headers: Mapping[str, str] | None, data: bytes | None
-    ) -> Reply:
+    ) -> Coroutine[Any, Any, Reply]:
         server = self._server
         sent = server.request_headers(JSON, headers)
         exchange = AsyncExchange(self._async, server, server.url(path), sent, data)
-        return await self.retries.arun(exchange.reply, exchange.alive_at)
+        return self.retries.arun(exchange.reply, exchange.alive_at)
 
     def _put(self, url: str, headers: Headers, data: bytes) -> None:
         body = self._sync.send("PUT", url, headers, data)

@@ -93,14 +93,16 @@ def build_request(messages: Sequence[BaseMessage], options: Options) -> Request:
     )
     thinking = options.thinking and not choice.needs_instant
     preserve = thinking and _preserves(options)
-    turns = number_calls(pair_results(read), names)
+    has_replies = any(turn.role in {"assistant", "tool"} for turn in read)
+    turns = number_calls(pair_results(read), names) if has_replies else read
     answer = read_response_format(
         options.response_format, endpoint=options.endpoint, has_tools=bool(options.tools)
     )
-    wired = [
-        with_labels(message, options.endpoint)
-        for message in _messages(turns, options.endpoint, thinking=thinking, preserve=preserve)
-    ]
+    wired = list(_messages(turns, options.endpoint, thinking=thinking, preserve=preserve))
+    assets: list[str] = []
+    if any(isinstance(message.get("content"), list) for message in wired):
+        wired = [with_labels(message, options.endpoint) for message in wired]
+        assets = asset_ids(wired)
     if not wired:
         msg = "there is no message to send; pass at least one with content"
         raise KimiInvalidInputError(msg)
@@ -129,7 +131,6 @@ def build_request(messages: Sequence[BaseMessage], options: Options) -> Request:
         body["stream"] = True
         if options.stream_options:
             body["stream_options"] = dict(options.stream_options)
-    assets = asset_ids(wired)
     return Request(
         body=laid_over(body, options.extra_body) if options.extra_body else body,
         headers={"NVCF-INPUT-ASSET-REFERENCES": ",".join(assets)} if assets else {},
