@@ -22,8 +22,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from langchain_kimi._version import __version__
 from langchain_kimi.binding import KimiBinding
-from langchain_kimi.content.stubs import stub_media
-from langchain_kimi.delivery import Route, Uploads, adeliver, deliver
+from langchain_kimi.delivery.uploads import Uploads
 from langchain_kimi.endpoints import Endpoint, EndpointName, resolve_endpoint, row_of
 from langchain_kimi.errors import (
     KimiAuthenticationError,
@@ -53,6 +52,8 @@ if TYPE_CHECKING:
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import LangSmithParams
     from langchain_core.language_models.model_profile import ModelProfile
+
+    from langchain_kimi.delivery.conversation import Route
 
 __all__ = ["DEFAULT_MODEL", "ChatKimi"]
 
@@ -347,8 +348,14 @@ class ChatKimi(ChatNVIDIA):
         }
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = BaseChatModel._get_ls_params(self, stop=stop, **kwargs)  # noqa: SLF001
-        params["ls_provider"] = PROVIDER
+        params: LangSmithParams = {
+            "ls_provider": PROVIDER,
+            "ls_model_type": "chat",
+            "ls_model_name": kwargs.get("model") or self.model,
+        }
+        temperature = kwargs.get("temperature", self.temperature)
+        if temperature is not None:
+            params["ls_temperature"] = temperature
         budget = kwargs.get("max_completion_tokens") or kwargs.get("max_tokens") or self.max_tokens
         if budget:
             params["ls_max_tokens"] = budget
@@ -470,7 +477,19 @@ class ChatKimi(ChatNVIDIA):
             polls_202=self._row.polls_202,
         )
 
+    def _delivered(self, messages: list[BaseMessage]) -> list[BaseMessage]:
+        from langchain_kimi.delivery.conversation import deliver  # noqa: PLC0415  text needs none of it
+
+        return deliver(messages, self._row, self._media_route())
+
+    async def _adelivered(self, messages: list[BaseMessage]) -> list[BaseMessage]:
+        from langchain_kimi.delivery.conversation import adeliver  # noqa: PLC0415
+
+        return await adeliver(messages, self._row, self._media_route())
+
     def _media_route(self) -> Route:
+        from langchain_kimi.delivery.conversation import Route  # noqa: PLC0415
+
         return Route(
             base_url=self.base_url or "", uploads=self._uploads, connect=lambda: self.transport
         )
@@ -524,6 +543,8 @@ class ChatKimi(ChatNVIDIA):
         kwargs: dict[str, Any],
     ) -> Request:
         """Return the request with its older media told instead of shown, or raise the refusal."""
+        from langchain_kimi.content.stubs import stub_media  # noqa: PLC0415
+
         fewer = stub_media(messages)
         if all(map(operator.is_, fewer, messages)):
             raise error
@@ -538,7 +559,7 @@ class ChatKimi(ChatNVIDIA):
         **kwargs: Any,
     ) -> ChatResult:
         if _may_hold_media(messages):
-            messages = deliver(messages, self._row, self._media_route())
+            messages = self._delivered(messages)
         request = self._request(messages, stop, stream=False, kwargs=kwargs)
         try:
             reply = self.transport.post(ROUTE, request.body, headers=request.headers)
@@ -555,7 +576,7 @@ class ChatKimi(ChatNVIDIA):
         **kwargs: Any,
     ) -> ChatResult:
         if _may_hold_media(messages):
-            messages = await adeliver(messages, self._row, self._media_route())
+            messages = await self._adelivered(messages)
         request = self._request(messages, stop, stream=False, kwargs=kwargs)
         try:
             reply = await self.transport.apost(ROUTE, request.body, headers=request.headers)
@@ -589,7 +610,7 @@ class ChatKimi(ChatNVIDIA):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         if _may_hold_media(messages):
-            messages = deliver(messages, self._row, self._media_route())
+            messages = self._delivered(messages)
         request = self._request(messages, stop, stream=True, kwargs=kwargs)
         begun = False
         try:
@@ -631,7 +652,7 @@ class ChatKimi(ChatNVIDIA):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         if _may_hold_media(messages):
-            messages = await adeliver(messages, self._row, self._media_route())
+            messages = await self._adelivered(messages)
         request = self._request(messages, stop, stream=True, kwargs=kwargs)
         begun = False
         try:
@@ -788,6 +809,8 @@ class ChatKimi(ChatNVIDIA):
         """
         if tools is not None:
             kwargs["tools"] = list(tools)
+        from langchain_kimi.delivery.conversation import deliver  # noqa: PLC0415
+
         # only Moonshot needs the ids to count; elsewhere the bytes tell more
         route = self._media_route() if self._row.uploads == "files" else None
         given = deliver(list(messages), self._row, route)

@@ -38,7 +38,7 @@ PROPERTIES = {"_llm_type", "_identifying_params"}
 
 ACCESSED = {
     "integrations.py": {"_BUILTIN_PROVIDERS"},
-    "chat_models.py": {"_get_ls_params", "_generate", "_agenerate"},
+    "chat_models.py": {"_generate", "_agenerate"},
     "rag/answer/result.py": {"_corpus"},
 }
 """Private attributes of other objects, by file; each line carries `noqa: SLF001`."""

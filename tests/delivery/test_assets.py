@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 from langchain_core.messages import HumanMessage
 
-from langchain_kimi.delivery import assets, deliver
+from langchain_kimi.delivery import assets
+from langchain_kimi.delivery.conversation import deliver
 from langchain_kimi.delivery.uploads import Upload
 from langchain_kimi.endpoints import ENDPOINTS
 from langchain_kimi.errors import KimiServerError

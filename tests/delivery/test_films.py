@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from langchain_kimi.delivery import deliver, films
+from langchain_kimi.delivery import films
+from langchain_kimi.delivery.conversation import deliver
 from langchain_kimi.endpoints import ENDPOINTS
 from langchain_kimi.errors import KimiBadRequestError, KimiInvalidInputError, KimiServerError
 from langchain_kimi.testing import say

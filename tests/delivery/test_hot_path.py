@@ -10,7 +10,9 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_kimi import ChatKimi
-from langchain_kimi.delivery import Route, Uploads, adeliver, conversation, deliver
+from langchain_kimi.delivery import conversation
+from langchain_kimi.delivery.conversation import Route, adeliver, deliver
+from langchain_kimi.delivery.uploads import Uploads
 from langchain_kimi.endpoints import ENDPOINTS
 from langchain_kimi.errors import KimiInvalidInputError
 

@@ -13,7 +13,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from PIL import Image
 
 from langchain_kimi.content import image
-from langchain_kimi.delivery import deliver, payload, pictures
+from langchain_kimi.delivery import payload, pictures
+from langchain_kimi.delivery.conversation import deliver
 from langchain_kimi.endpoints import ENDPOINTS
 from langchain_kimi.errors import KimiInvalidInputError
 
