@@ -600,7 +600,8 @@ class ChatKimi(ChatNVIDIA):
             message.response_metadata["request_id"] = request_id
         if self.output_version == "v1":
             message = blocks.whole_v1(message)
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        # constructed: validating it would validate the message's generation a second time
+        return ChatResult.model_construct(generations=[ChatGeneration(message=message)])
 
     def _stream(
         self,
