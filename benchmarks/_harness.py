@@ -72,6 +72,16 @@ async def acpu_us(work: Callable[[], Awaitable[object]], units: int) -> float:
     return (time.process_time() - started) / units * 1e6
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep the garbage collector off meanwhile."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def interleave(
     contestants: Mapping[str, Callable[[], float]], rounds: int
 ) -> dict[str, list[float]]:

@@ -19,7 +19,7 @@ import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 os.environ["NVIDIA_USAGE_TELEMETRY_ENABLED"] = "0"
@@ -36,6 +36,7 @@ from _harness import (
     print_result,
     print_table,
     serving,
+    uncollected,
 )
 from _server import CHUNKS
 from langchain_core.language_models import BaseChatModel
@@ -124,25 +125,37 @@ def of_session(session: aiohttp.ClientSession, url: str) -> Call:
 def calls_in_flight(
     runner: asyncio.Runner, server: BenchServer, calls: dict[str, Call], in_flight: int, plan: Plan
 ) -> dict[str, float]:
-    """Return the CPU time of each contestant's call with so many truly in flight at once."""
+    """Return the CPU time of each contestant's call with so many truly in flight at once.
+
+    The garbage collector waits until each round is over, as `timeit` has it: when it walks the
+    heap, and over how much, depends on all that a process holds. A second table has the calls
+    with it.
+    """
     server.hold(in_flight)
 
-    def measure(call: Call, waves: int) -> float:
+    def measure(call: Call, waves: int, collecting: bool = False) -> float:
         async def work() -> None:
             for _ in range(waves):
                 await asyncio.gather(*(call() for _ in range(in_flight)))
 
-        return runner.run(acpu_us(work, in_flight * waves))
+        with nullcontext() if collecting else uncollected():
+            return runner.run(acpu_us(work, in_flight * waves))
 
     for call in calls.values():
         measure(call, 1)
     contestants = {
         name: lambda call=call: measure(call, plan.waves) for name, call in calls.items()
+    } | {
+        f"{name}, collected": lambda call=call: measure(call, plan.waves, collecting=True)
+        for name, call in calls.items()
     }
     found = medians(interleave(contestants, plan.rounds))
     server.hold(1)
     scheme = "TLS" if server.url.startswith("https") else "plain"
-    print_table(f"CPU per call, {in_flight} in flight, {scheme}", "us", found, "aiohttp")
+    title = f"CPU per call, {in_flight} in flight, {scheme}"
+    print_table(title, "us", {name: found[name] for name in calls}, "aiohttp")
+    collected = {name: found[f"{name}, collected"] for name in calls}
+    print_table(f"{title}, with the garbage collector", "us", collected, "aiohttp")
     return found
 
 
