@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from pydantic_core import from_json
+
 from langchain_kimi.errors import KimiInvalidInputError
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -49,9 +51,16 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
 
 
 def decode_object(data: bytes | str) -> dict[str, Any] | None:
-    """Decode a JSON object; return None for anything else."""
+    """Decode a JSON object; return None for anything else.
+
+    What the fast parser refuses (a lone surrogate, deep nesting, another encoding) the standard
+    one reads, or refuses too.
+    """
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
+        value = from_json(data, cache_strings="none")
+    except ValueError:
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError):
+            return None
     return value if isinstance(value, dict) else None
