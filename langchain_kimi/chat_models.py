@@ -28,16 +28,21 @@ from langchain_kimi.errors import (
     KimiAuthenticationError,
     KimiContextOverflowError,
     KimiError,
+    KimiNotFoundError,
     KimiRequestTooLargeError,
+    KimiTimeoutError,
 )
 from langchain_kimi.models import ModelFacts, facts_of
 from langchain_kimi.options import (
     StructuredMethod,
     as_timeout,
+    fields,
+    number,
     open_headers,
     positive,
     refuse_unknown,
     switch,
+    whole,
     wire_tools,
 )
 from langchain_kimi.transport import Timeout, Transport
@@ -82,6 +87,7 @@ _CALL_OPTIONS = frozenset(
     }
 )
 _TOO_LARGE = (KimiRequestTooLargeError, KimiContextOverflowError)
+_COUNT_TIMEOUT = Timeout(connect=3, response=10, idle=10)
 _lock = threading.Lock()
 
 blocks.register()
@@ -251,6 +257,7 @@ class ChatKimi(ChatNVIDIA):
     _link: _Link | None = PrivateAttr(default=None)
     _uploads: Uploads = PrivateAttr(default_factory=Uploads)
     _unparsed_thinking: bool = PrivateAttr(default=False)
+    _has_no_tokenizer: bool = PrivateAttr(default=False)
 
     # --- construction -----------------------------------------------------------------------
 
@@ -516,10 +523,10 @@ class ChatKimi(ChatNVIDIA):
                 endpoint=self._row,
                 thinking=switch(kwargs, "thinking", self.thinking),
                 preserve_thinking=switch(kwargs, "preserve_thinking", self.preserve_thinking),
-                temperature=kwargs.get("temperature", self.temperature),
-                top_p=kwargs.get("top_p", self.top_p),
+                temperature=number(kwargs, "temperature", self.temperature),
+                top_p=number(kwargs, "top_p", self.top_p),
                 max_tokens=budget or self.max_tokens,
-                seed=kwargs.get("seed", self.seed),
+                seed=whole(kwargs, "seed", self.seed),
                 stop=[stops] if isinstance(stops, str) else stops,
                 tools=wire_tools(kwargs["tools"]) if kwargs.get("tools") else (),
                 tool_choice=kwargs.get("tool_choice"),
@@ -528,7 +535,7 @@ class ChatKimi(ChatNVIDIA):
                 stream=stream,
                 stream_options=self.stream_options if usage else None,
                 extra_body=laid_over(
-                    self.model_kwargs, self.extra_body, kwargs.get("extra_body") or {}
+                    self.model_kwargs, self.extra_body, fields(kwargs, "extra_body")
                 ),
             ),
         )
@@ -806,7 +813,8 @@ class ChatKimi(ChatNVIDIA):
 
         vLLM (`/tokenize`) and Moonshot (`/tokenizers/estimate-token-count`) are asked and count
         with the model's own tokenizer. Elsewhere, or where the route does not answer, the count
-        is an estimate; `langchain_kimi.content.tokens` says how good it is.
+        is an estimate; `langchain_kimi.content.tokens` says how good it is. The route is asked
+        once, for 10 seconds at most; a server that has none, or is silent, is not asked again.
         """
         if tools is not None:
             kwargs["tools"] = list(tools)
@@ -820,22 +828,35 @@ class ChatKimi(ChatNVIDIA):
             counted = self._count_tokens(body)
         except KimiError as error:
             logger.info("the tokenizer route did not answer (%s); estimating", type(error).__name__)
+            self._has_no_tokenizer = isinstance(error, KimiNotFoundError | KimiTimeoutError)
             counted = None
         return estimate_request(body) if counted is None else counted
 
     def _count_tokens(self, body: dict[str, Any]) -> int | None:
+        if self._row.tokenizer_route is None or self._has_no_tokenizer:
+            return None
         asked: dict[str, Any] = {
             key: body[key] for key in ("model", "messages", "tools") if key in body
         }
-        if self._row.tokenizer_route == "tokenize":
-            asked["chat_template_kwargs"] = body["chat_template_kwargs"]
-            count = self.transport.post("/../tokenize", asked).data.get("count")
-        elif self._row.tokenizer_route == "estimate":
-            data = self.transport.post("/tokenizers/estimate-token-count", asked).data.get("data")
-            count = data.get("total_tokens") if isinstance(data, dict) else None
-        else:
-            return None
+        with self.transport.within(_COUNT_TIMEOUT) as transport:
+            if self._row.tokenizer_route == "tokenize":
+                asked["chat_template_kwargs"] = body["chat_template_kwargs"]
+                count = transport.post("/../tokenize", asked).data.get("count")
+            else:
+                data = transport.post("/tokenizers/estimate-token-count", asked).data.get("data")
+                count = data.get("total_tokens") if isinstance(data, dict) else None
         return count if isinstance(count, int) else None
+
+    def get_num_tokens(self, text: str) -> int:
+        """Estimate the tokens of a text alone, without the frame of a message.
+
+        No tokenizer is shipped; `custom_get_token_ids` is used where it is set.
+        """
+        from langchain_kimi.content.tokens import estimate_tokens  # noqa: PLC0415
+
+        if self.custom_get_token_ids is not None:
+            return len(self.custom_get_token_ids(text))
+        return estimate_tokens(text)
 
     # --- lifetime ---------------------------------------------------------------------------
 

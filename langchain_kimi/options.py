@@ -15,17 +15,24 @@ if TYPE_CHECKING:
 __all__ = [
     "StructuredMethod",
     "as_timeout",
+    "fields",
+    "number",
     "open_headers",
     "positive",
     "refuse_unknown",
     "switch",
+    "whole",
     "wire_tools",
 ]
 
 StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
 """The methods of `with_structured_output`."""
 
-_SECRET_HEADERS = ("auth", "cookie", "key", "secret", "token")
+_SECRET_HEADERS = (
+    "auth", "bearer", "cookie", "cred", "jwt", "key", "pass", "pwd", "secret", "session", "sid",
+    "sign", "token",
+)  # fmt: skip
+_RANGES = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0)}
 
 
 def refuse_unknown(kwargs: Mapping[str, Any], known: Collection[str]) -> None:
@@ -72,6 +79,52 @@ def positive(options: Mapping[str, Any], name: str) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         msg = f"{name}={value!r}: pass a whole number of tokens, at least 1"
+        raise KimiInvalidInputError(msg)
+    return value
+
+
+def number(options: Mapping[str, Any], name: str, default: float | None) -> float | None:
+    """Read `temperature` or `top_p` of a call; None or nothing leaves it to the model's field.
+
+    Raises:
+        KimiInvalidInputError: It is no number, or out of range.
+    """
+    value = options.get(name)
+    if value is None:
+        return default
+    low, high = _RANGES[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        msg = f"{name}={value!r}: pass a number from {low:g} to {high:g}"
+        raise KimiInvalidInputError(msg)
+    return value
+
+
+def whole(options: Mapping[str, Any], name: str, default: int | None) -> int | None:
+    """Read a whole number of a call, `seed`; None or nothing leaves it to the model's field.
+
+    Raises:
+        KimiInvalidInputError: It is no whole number, or negative.
+    """
+    value = options.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        msg = f"{name}={value!r}: pass a whole number, at least 0"
+        raise KimiInvalidInputError(msg)
+    return value
+
+
+def fields(options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Read fields of the request's JSON given with a call, none where there are none.
+
+    Raises:
+        KimiInvalidInputError: They are no dict.
+    """
+    value = options.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        msg = f"{name}={value!r}: pass a dict of the fields that the server is to get"
         raise KimiInvalidInputError(msg)
     return value
 

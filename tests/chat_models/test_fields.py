@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +16,7 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_nvidia_ai_endpoints import ChatNVIDIA
 from pydantic import SecretStr, ValidationError
 
-from langchain_kimi import ChatKimi, Timeout
+from langchain_kimi import ChatKimi, Timeout, chat_models
 from langchain_kimi.endpoints import ENDPOINTS
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.models import MODELS
@@ -467,6 +469,64 @@ def test_a_tokenizer_that_does_not_answer_is_estimated(caplog: pytest.LogCapture
 
     assert "the tokenizer route did not answer (KimiConnectionError)" in caplog.text
     llm.close()
+
+
+@pytest.mark.parametrize("fault", ["missing", "silent"])
+def test_a_server_without_a_tokenizer_is_asked_once(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_models, "_COUNT_TIMEOUT", Timeout(connect=1, response=0.2, idle=0.2))
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            if fault == "silent":
+                released.wait(20)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    released = threading.Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        llm = ChatKimi(base_url=f"http://127.0.0.1:{server.server_port}/v1", max_retries=2)
+        counts = [llm.get_num_tokens_from_messages([HumanMessage("Some words")]) for _ in "ab"]
+        released.set()
+        server.shutdown()
+
+    assert counts[0] == counts[1] > 2
+    assert len(asked) == 1
+    llm.close()
+
+
+def test_the_tokens_of_a_text_are_estimated() -> None:
+    assert 6 <= ChatKimi(base_url=LOCAL).get_num_tokens("How many tokens is this sentence?") <= 9
+    own = ChatKimi(base_url=LOCAL, custom_get_token_ids=lambda text: list(range(len(text))))
+    assert own.get_num_tokens("four") == 4
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"temperature": 2.5},
+        {"temperature": "hot"},
+        {"temperature": True},
+        {"top_p": -0.1},
+        {"top_p": float("nan")},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"extra_body": [1]},
+    ],
+)
+def test_values_of_a_call_are_checked_as_fields_are(option: dict[str, Any]) -> None:
+    name, value = next(iter(option.items()))
+
+    with pytest.raises(KimiInvalidInputError, match=f"{name}=.*pass a") as caught:
+        ChatKimi(base_url=LOCAL).invoke("Hi", **option)
+
+    assert repr(value) in str(caught.value)
 
 
 # --- lifetime ---------------------------------------------------------------------------------

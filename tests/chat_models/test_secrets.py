@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 KEY = "nvapi-7f3b2a9c-very-secret-0123456789"
 TOKEN = "tok-11aa22bb33cc44dd"
-HEADERS = {"Authorization": f"Basic {TOKEN}", "X-Api-Key": TOKEN, "Cookie": TOKEN, "X-Org": "blue"}
+HEADERS = {
+    "Authorization": f"Basic {TOKEN}",
+    **dict.fromkeys(("X-Api-Key", "Cookie", "X-Jwt", "X-Session-Id", "X-Password"), TOKEN),
+    "X-Org": "blue",
+}
 
 
 class City(BaseModel):
