@@ -7,6 +7,7 @@ from pathlib import Path
 from langchain_kimi.agents.served import ModelChoice, chosen_model
 from langchain_kimi.rag import Corpus
 from langchain_kimi.rag.answer import EvidenceBudget, create_multimodal_rag
+from langchain_kimi.server.namespaces import served_namespace
 
 BASE = Path(__file__).resolve().parents[1]
 """The folder below which the indexes lie."""
@@ -26,8 +27,8 @@ class Context(ModelChoice):
     namespace: str = field(
         default="default",
         metadata={
-            "description": "Tenant whose documents are read. Where callers are not to choose it, "
-            "let the server's authentication set it."
+            "description": "Tenant whose documents are read. With authentication on, only the "
+            "caller's own; default is the first of them."
         },
     )
     evidence_tokens: int = field(
@@ -54,7 +55,7 @@ def _corpus(context: Context | None) -> Corpus:
             "`langchain-kimi ingest FOLDER` makes one"
         )
         raise ValueError(msg)
-    return _opened(folder, chosen.namespace)
+    return _opened(folder, served_namespace(chosen.namespace))
 
 
 def _budget(context: Context | None) -> EvidenceBudget:

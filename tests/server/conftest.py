@@ -1,0 +1,156 @@
+"""One `langgraph dev` with authentication, figures and traces switched on."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph_sdk import get_client
+
+from langchain_kimi.testing import KimiServer
+
+REPOSITORY = Path(__file__).parents[2]
+BOOT_SECONDS = 90
+SECRET = "a-shared-secret-of-more-than-32-bytes"
+KEYS = {"alice": "lck_alice-key", "bob": "lck_bob-key"}
+
+OPEN = '''
+"""Says which namespace a run may read, and asks before it pays."""
+
+from dataclasses import dataclass
+
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from langchain_kimi.server.namespaces import served_namespace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    namespace: str = "default"
+    pay: bool = False
+
+
+def read(state: MessagesState, runtime: Runtime[Context]) -> dict:
+    chosen = runtime.context or Context()
+    said = served_namespace(chosen.namespace)
+    if chosen.pay:
+        said = str(interrupt({"pay": 5}))
+    return {"messages": [{"role": "ai", "content": said}]}
+
+
+graph = (
+    StateGraph(MessagesState, context_schema=Context)
+    .add_node("read", read)
+    .add_edge(START, "read")
+    .add_edge("read", END)
+    .compile(name="tenant")
+)
+'''
+
+
+def copy_of_deployment(folder: Path) -> None:
+    """Copy what is deployed, with one more graph: the server writes its state beside it."""
+    shutil.copytree(REPOSITORY / "graphs", folder / "graphs")
+    for name in ("langgraph.json", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, folder)
+    (folder / "graphs/tenant.py").write_text(OPEN)
+    configuration = json.loads((folder / "langgraph.json").read_text())
+    configuration["graphs"]["tenant"] = "./graphs/tenant.py:graph"
+    (folder / "langgraph.json").write_text(json.dumps(configuration))
+    rows = [
+        {"identity": name, "sha256": hashlib.sha256(key.encode()).hexdigest()}
+        for name, key in KEYS.items()
+    ]
+    (folder / "keys.json").write_text(json.dumps(rows))
+
+
+@contextmanager
+def langgraph_dev(folder: Path, port: int, **environment: str) -> Iterator[str]:
+    """Run the server in a folder; yield its URL."""
+    command = [
+        str(Path(sys.executable).with_name("langgraph")), "dev", "--host", "127.0.0.1",
+        "--port", str(port), "--no-browser", "--no-reload", "--n-jobs-per-worker", "5",
+    ]  # fmt: skip
+    base = {
+        "HOME": str(folder),
+        "LANGGRAPH_CLI_NO_ANALYTICS": "1",
+        "LANGGRAPH_NO_VERSION_CHECK": "true",
+        "LANGSMITH_TRACING": "false",
+        "NO_COLOR": "1",
+        "PATH": os.environ["PATH"],
+    }
+    with (folder / "log").open("w+") as log:
+        server = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=base | environment,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            yield wait_for(folder / "log", server)
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def wait_for(log: Path, server: subprocess.Popen[bytes]) -> str:
+    """Return the URL from the log: the server takes another port when its own is taken."""
+    deadline = time.monotonic() + BOOT_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        text = log.read_text()
+        url = re.search(r"API: \S*?(http://127\.0\.0\.1:\d+)", text)
+        if url and "Application started up" in text:
+            return url.group(1)
+        time.sleep(0.2)
+    pytest.fail(f"langgraph dev did not start:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="package")
+def kimi() -> Iterator[KimiServer]:
+    with KimiServer("vllm", api_key="not-needed") as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("guarded")
+    copy_of_deployment(folder)
+    with langgraph_dev(
+        folder,
+        18640,
+        KIMI_AUTH_KEYS=str(folder / "keys.json"),
+        KIMI_AUTH_JWT_KEY=SECRET,
+        KIMI_METRICS="1",
+        KIMI_PRICE_INPUT="1000000",
+    ) as url:
+        yield url
+
+
+@pytest.fixture
+async def alice(guarded: str) -> Any:
+    async with client_of(guarded, KEYS["alice"]) as client:
+        yield client
+
+
+@pytest.fixture
+async def bob(guarded: str) -> Any:
+    async with client_of(guarded, KEYS["bob"]) as client:
+        yield client
+
+
+def client_of(url: str, credential: str) -> Any:
+    """Return a client that proves who it is."""
+    return get_client(url=url, api_key=None, headers={"Authorization": f"Bearer {credential}"})

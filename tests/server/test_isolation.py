@@ -1,0 +1,215 @@
+"""What is one caller's is not another's: on a real server, through its SDK."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from langgraph_sdk.errors import AuthenticationError
+
+from langchain_kimi.server.users import store_label
+from tests.server.conftest import KEYS, SECRET, client_of
+
+pytestmark = pytest.mark.timeout(180)
+Refusal = httpx.HTTPStatusError
+SAY = {"messages": [{"role": "user", "content": "hello"}]}
+
+
+@contextmanager
+def refused(*statuses: int) -> Iterator[None]:
+    """Expect one of some HTTP statuses; the SDK has errors of its own for some calls only."""
+    with pytest.raises(Refusal) as found:
+        yield
+    assert found.value.response.status_code in statuses
+
+
+async def made(client: Any, **context: Any) -> tuple[str, str]:
+    """Make a thread and a run that ended; return their ids."""
+    thread = (await client.threads.create())["thread_id"]
+    run = await client.runs.create(thread, "tenant", input=SAY, context=context or None)
+    await client.runs.join(thread, run["run_id"])
+    return thread, run["run_id"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer lck_wrong"},
+        {"x-api-key": ""},
+        {"x-auth-scheme": "langsmith"},
+        {"Authorization": "Bearer " + jwt.encode({"sub": "alice"}, SECRET, "HS256")},
+        {"Authorization": "Bearer " + jwt.encode({"sub": "alice", "exp": 1}, SECRET, "HS256")},
+        {"Authorization": "Bearer " + jwt.encode({"sub": "a", "exp": 1 << 40}, None, "none")},
+        {"Authorization": "Bearer " + jwt.encode({"sub": "a", "exp": 1 << 40}, "x" * 32, "HS256")},
+    ],
+)
+def test_without_a_valid_credential_nothing_is_answered(guarded: str, headers: dict) -> None:
+    reply = httpx.post(f"{guarded}/threads/search", json={}, headers=headers)
+    assert reply.status_code == 401, reply.text
+
+
+def test_health_is_told_to_all(guarded: str) -> None:
+    assert httpx.get(f"{guarded}/healthz").json() == {"status": "ok"}
+
+
+async def test_a_key_and_a_token_of_one_name_are_one_caller(guarded: str, alice: Any) -> None:
+    thread, _ = await made(alice)
+    claims = {"sub": "alice", "exp": int(time.time()) + 60}
+    async with client_of(guarded, jwt.encode(claims, SECRET, "HS256")) as same:
+        assert (await same.threads.get(thread))["thread_id"] == thread
+    async with httpx.AsyncClient(headers={"x-api-key": KEYS["alice"]}) as http:
+        assert (await http.get(f"{guarded}/threads/{thread}")).status_code == 200
+
+
+READS = {
+    "get": lambda c, t, r: c.threads.get(t),
+    "state": lambda c, t, r: c.threads.get_state(t),
+    "history": lambda c, t, r: c.threads.get_history(t),
+    "update": lambda c, t, r: c.threads.update(t, metadata={"owner": "bob"}),
+    "write": lambda c, t, r: c.threads.update_state(t, SAY),
+    "copy": lambda c, t, r: c.threads.copy(t),
+    "delete": lambda c, t, r: c.threads.delete(t),
+    "run": lambda c, t, r: c.runs.create(t, "tenant", input=SAY),
+    "wait": lambda c, t, r: c.runs.wait(t, "tenant", input=SAY),
+    "resume": lambda c, t, r: c.runs.wait(t, "tenant", command={"resume": "yes"}),
+    "read run": lambda c, t, r: c.runs.get(t, r),
+    "join": lambda c, t, r: c.runs.join(t, r),
+    "cancel": lambda c, t, r: c.runs.cancel(t, r),
+    "delete run": lambda c, t, r: c.runs.delete(t, r),
+    "cron": lambda c, t, r: c.crons.create_for_thread(t, "tenant", schedule="0 0 1 1 *", input=SAY),
+}
+
+
+@pytest.mark.parametrize("what", READS)
+async def test_another_callers_thread_is_not_there(alice: Any, bob: Any, what: str) -> None:
+    thread, run = await made(alice)
+    before = await alice.threads.get(thread)
+    with refused(404, 409):  # a copy of what is not there: 409
+        await READS[what](bob, thread, run)
+    after = await alice.threads.get(thread)
+    assert (after["metadata"], after["values"]) == (before["metadata"], before["values"])
+    assert [found["run_id"] for found in await alice.runs.list(thread)] == [run]
+
+
+async def test_another_callers_thread_is_neither_found_nor_streamed(alice: Any, bob: Any) -> None:
+    thread, run = await made(alice)
+    assert thread in {t["thread_id"] for t in await alice.threads.search(limit=1000)}
+    assert thread not in {t["thread_id"] for t in await bob.threads.search(limit=1000)}
+    assert await bob.threads.search(metadata={"owner": "alice"}) == []
+    assert await bob.threads.count(metadata={"owner": "alice"}) == 0
+    with refused(404):
+        _ = [part async for part in bob.runs.stream(thread, "tenant", input=SAY)]
+    parts = [part async for part in bob.runs.join_stream(thread, run)]
+    assert {part.event for part in parts} == {"error"}
+    parts = [part async for part in await bob.threads.join_stream(thread)]
+    assert {part.event for part in parts} == {"error"}
+    with refused(404, 409):
+        await bob.threads.create(thread_id=thread, if_exists="do_nothing")
+
+
+async def test_a_waiting_run_is_resumed_by_its_caller_alone(alice: Any, bob: Any) -> None:
+    thread = (await alice.threads.create())["thread_id"]
+    await alice.runs.wait(thread, "tenant", input=SAY, context={"pay": True})
+    with refused(404):
+        await bob.runs.wait(thread, "tenant", command={"resume": "bob"}, context={"pay": True})
+    state = await alice.runs.wait(
+        thread, "tenant", command={"resume": "alice"}, context={"pay": True}
+    )
+    assert state["messages"][-1]["content"] == "alice"
+
+
+async def test_an_owner_cannot_be_claimed(alice: Any, bob: Any) -> None:
+    thread = await bob.threads.create(metadata={"owner": "alice"})
+    assert thread["metadata"]["owner"] == "bob"
+    changed = await bob.threads.update(thread["thread_id"], metadata={"owner": "alice"})
+    assert changed["metadata"]["owner"] == "bob"
+    await bob.runs.wait(
+        None, "tenant", input=SAY, metadata={"owner": "alice"}, on_completion="keep"
+    )
+    assert all(t["metadata"]["owner"] == "alice" for t in await alice.threads.search(limit=1000))
+
+
+async def test_assistants_of_graphs_are_for_all_and_own_ones_are_not(alice: Any, bob: Any) -> None:
+    assert {a["graph_id"] for a in await bob.assistants.search()} >= {"tool_use", "tenant"}
+    own = (await alice.assistants.create("tenant", name="mine"))["assistant_id"]
+    assert own not in {a["assistant_id"] for a in await bob.assistants.search(limit=1000)}
+    for attempt in (
+        bob.assistants.get(own),
+        bob.assistants.get_schemas(own),
+        bob.assistants.update(own, name="taken"),
+        bob.assistants.delete(own),
+        bob.runs.wait(None, own, input=SAY),
+    ):
+        with refused(404):
+            await attempt
+    shared = (await bob.assistants.search(graph_id="tenant", metadata={"created_by": "system"}))[0]
+    with refused(404):
+        await bob.assistants.update(shared["assistant_id"], context={"namespace": "bob"})
+    with refused(403):
+        await bob.assistants.create("tenant", metadata={"created_by": "system"})
+
+
+async def test_crons_are_their_callers(alice: Any, bob: Any) -> None:
+    await alice.crons.create("tenant", schedule="0 0 1 1 *", input=SAY)
+    (cron,) = await alice.crons.search()
+    assert await bob.crons.search() == []
+    with refused(404):
+        await bob.crons.delete(cron["cron_id"])
+    assert len(await alice.crons.search()) == 1
+    await alice.crons.delete(cron["cron_id"])
+
+
+async def test_store_items_are_their_callers(alice: Any, bob: Any) -> None:
+    await alice.store.put_item(["notes"], "k", {"secret": "alice's"})
+    item = await alice.store.get_item(["notes"], "k")
+    full = item["namespace"]
+    assert item["value"] == {"secret": "alice's"}
+    assert (await alice.store.get_item(full, "k"))["value"] == {"secret": "alice's"}
+    assert await bob.store.get_item(["notes"], "k") is None
+    for prefix in ([], ["notes"], ["*"]):
+        assert (await bob.store.search_items(prefix))["items"] == []
+    for prefix in (None, ["*"]):
+        listed = (await bob.store.list_namespaces(prefix=prefix))["namespaces"]
+        assert {names[0] for names in listed} <= {store_label("bob")}
+    for attempt in (
+        bob.store.get_item(full, "k"),
+        bob.store.put_item(full, "k", {"taken": True}),
+        bob.store.delete_item(full, "k"),
+        bob.store.search_items(full),
+        bob.store.list_namespaces(prefix=full),
+    ):
+        with refused(403):
+            await attempt
+    assert (await alice.store.get_item(["notes"], "k"))["value"] == {"secret": "alice's"}
+
+
+async def test_a_run_reads_its_callers_documents(alice: Any, bob: Any) -> None:
+    for client, name in ((alice, "alice"), (bob, "bob")):
+        for context in ({}, {"namespace": "default"}, {"namespace": name}):
+            state = await client.runs.wait(None, "tenant", input=SAY, context=context)
+            assert state["messages"][-1]["content"] == name
+
+
+async def test_another_callers_documents_are_refused_wherever_they_are_named(bob: Any) -> None:
+    foreign = {"namespace": "alice"}
+    thread = (await bob.threads.create())["thread_id"]
+    for attempt in (
+        bob.runs.wait(thread, "tenant", input=SAY, context=foreign),
+        bob.runs.wait(thread, "tenant", input=SAY, config={"configurable": foreign}),
+        bob.runs.wait(None, "tenant", input=SAY, context=foreign),
+        bob.assistants.create("tenant", context=foreign),
+        bob.assistants.create("tenant", config={"configurable": foreign}),
+        bob.crons.create("tenant", schedule="0 0 1 1 *", input=SAY, context=foreign),
+    ):
+        with refused(403):
+            await attempt
+
+
+async def test_a_wrong_key_is_an_error_of_the_sdk(guarded: str) -> None:
+    async with client_of(guarded, "lck_wrong") as client:
+        with pytest.raises(AuthenticationError):
+            await client.threads.search()
