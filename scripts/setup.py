@@ -69,6 +69,17 @@ def pip_from_debian() -> None:
         run(PYTHON, f"{wheel}/pip", "install", "--quiet", "pip")
 
 
+def with_npm(npm: str) -> None:
+    """Install the JavaScript client that tests drive the server with; they skip without it."""
+    done = subprocess.run(
+        [npm, "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"],
+        cwd=ROOT / "tests/server/js",
+        check=False,
+    )
+    if done.returncode:
+        print("could not install the JavaScript client: the tests that need it will skip")
+
+
 def main() -> None:
     """Set up the environment, or say why not."""
     if not (3, 11) <= sys.version_info < (3, 14):
@@ -82,6 +93,8 @@ def main() -> None:
         with_uv(uv) if uv else with_pip()
     except subprocess.CalledProcessError as error:
         sys.exit(f"Setting up failed: {' '.join(map(str, error.cmd))} (exit {error.returncode})")
+    if npm := shutil.which("npm"):
+        with_npm(npm)
     (VENV / ".ready").touch()
 
 

@@ -25,8 +25,8 @@ SECRET_FILES: tuple[str, ...] = (
     ".aws", ".azure", ".kube", ".oci", ".config/gcloud", "kubeconfig", "credentials.json",
     "application_default_credentials.json", "client_secret*.json", "service{-,_}account*.json",
     "secrets.{json,toml,yaml,yml}", "*.tfstate*", "*.tfvars", "!*.tfvars.example",
-    # what was typed
-    ".*_history",
+    # what was typed, and what the server's callers said
+    ".*_history", ".langgraph_api", ".langchain-kimi",
 )  # fmt: skip
 """Globs for the end of a path, without regard to case. An entry holds for a file, and for a folder
 and all below it; one with `!` takes files back that the entries before it name."""

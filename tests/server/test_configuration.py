@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 
 REPOSITORY = Path(__file__).parents[2]
 GRAPHS = json.loads((REPOSITORY / "langgraph.json").read_text())["graphs"]
@@ -66,3 +67,16 @@ def test_a_graph_and_each_field_of_its_context_are_described(name: str) -> None:
     assert len(fields(schema)) > 0
     for field in fields(schema):
         assert field.metadata["description"].endswith("."), field.name
+
+
+def test_the_compose_file_asks_for_its_secrets_and_scales_its_workers() -> None:
+    compose = yaml.safe_load((REPOSITORY / "deploy/compose.yaml").read_text())
+    services = compose["services"]
+    assert set(services) == {"api", "worker", "postgres", "redis", "milvus"}
+    for name in ("api", "worker"):
+        environment = services[name]["environment"]
+        assert environment["KIMI_AUTH_KEYS"] == "/run/secrets/keys"
+        assert environment["DATABASE_URI"].startswith("postgres://")
+        assert ":?" in environment["DATABASE_URI"], "no default password"
+    assert "ports" not in services["worker"], "a worker with a fixed port does not scale"
+    assert services["api"]["ports"] == ["127.0.0.1:8123:8000"]

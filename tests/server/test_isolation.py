@@ -11,6 +11,7 @@ import pytest
 from langgraph_sdk.errors import AuthenticationError
 
 from langchain_kimi.server.users import store_label
+from langchain_kimi.testing import KimiServer, call, say
 from tests.server.conftest import KEYS, SECRET, client_of
 
 pytestmark = pytest.mark.timeout(180)
@@ -207,6 +208,21 @@ async def test_another_callers_documents_are_refused_wherever_they_are_named(bob
     ):
         with refused(403):
             await attempt
+
+
+async def test_a_tool_does_not_read_what_the_server_keeps(bob: Any, kimi: KimiServer) -> None:
+    kimi.clear()
+    paths = (".langgraph_api/.langgraph_checkpoint.1.pckl", ".langgraph_api", ".langchain-kimi/x")
+    for path in paths:
+        kimi.script(call("read_file", path=path))
+    kimi.script(call("list_files", path=".langgraph_api"), say("Nothing."))
+    state = await bob.runs.wait(
+        None, "tool_use", input=SAY, context={"base_url": kimi.base_url, "tools": ["files"]}
+    )
+    told = [m["content"] for m in state["messages"] if m["type"] == "tool"]
+    assert len(told) == len(paths) + 1
+    assert all("secret" in text or "There is no" in text for text in told), told
+    assert "secret" in told[1]
 
 
 async def test_a_wrong_key_is_an_error_of_the_sdk(guarded: str) -> None:
