@@ -54,8 +54,8 @@ graph = (
     .compile()
 )
 """
-SAY = {"messages": [{"role": "user", "content": "hello"}]}
-REST = {"messages": [{"role": "user", "content": "rest"}]}
+SAY: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}]}
+REST: dict[str, Any] = {"messages": [{"role": "user", "content": "rest"}]}
 
 
 @contextmanager
