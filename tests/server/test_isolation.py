@@ -1,5 +1,6 @@
 """What is one caller's is not another's: on a real server, through its SDK."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +21,11 @@ SAY = {"messages": [{"role": "user", "content": "hello"}]}
 
 
 @contextmanager
-def refused(*statuses: int) -> Iterator[None]:
+def refused(*statuses: int, what: str = "") -> Iterator[None]:
     """Expect one of some HTTP statuses; the SDK has errors of its own for some calls only."""
     with pytest.raises(Refusal) as found:
         yield
-    assert found.value.response.status_code in statuses
+    assert found.value.response.status_code in statuses, what
 
 
 async def made(client: Any, **context: Any) -> tuple[str, str]:
@@ -85,15 +86,15 @@ READS = {
 }
 
 
-@pytest.mark.parametrize("what", READS)
-async def test_another_callers_thread_is_not_there(alice: Any, bob: Any, what: str) -> None:
+async def test_another_callers_thread_is_not_there(alice: Any, bob: Any) -> None:
     thread, run = await made(alice)
     before = await alice.threads.get(thread)
-    with refused(404, 409):  # a copy of what is not there: 409
-        await READS[what](bob, thread, run)
-    after = await alice.threads.get(thread)
-    assert (after["metadata"], after["values"]) == (before["metadata"], before["values"])
-    assert [found["run_id"] for found in await alice.runs.list(thread)] == [run]
+    for name, attempt in READS.items():
+        with refused(404, 409, what=name):  # a copy of what is not there: 409
+            await attempt(bob, thread, run)
+        after = await alice.threads.get(thread)
+        assert (after["metadata"], after["values"]) == (before["metadata"], before["values"]), name
+        assert [found["run_id"] for found in await alice.runs.list(thread)] == [run], name
 
 
 async def test_another_callers_thread_is_neither_found_nor_streamed(alice: Any, bob: Any) -> None:
@@ -189,10 +190,14 @@ async def test_store_items_are_their_callers(alice: Any, bob: Any) -> None:
 
 
 async def test_a_run_reads_its_callers_documents(alice: Any, bob: Any) -> None:
-    for client, name in ((alice, "alice"), (bob, "bob")):
-        for context in ({}, {"namespace": "default"}, {"namespace": name}):
-            state = await client.runs.wait(None, "tenant", input=SAY, context=context)
-            assert state["messages"][-1]["content"] == name
+    asked = [
+        (client, name, context)
+        for client, name in ((alice, "alice"), (bob, "bob"))
+        for context in ({}, {"namespace": "default"}, {"namespace": name})
+    ]
+    runs = (c.runs.wait(None, "tenant", input=SAY, context=context) for c, _, context in asked)
+    for state, (_, name, _) in zip(await asyncio.gather(*runs), asked, strict=True):
+        assert state["messages"][-1]["content"] == name
 
 
 async def test_another_callers_documents_are_refused_wherever_they_are_named(bob: Any) -> None:
