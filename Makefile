@@ -7,7 +7,7 @@ BIN := .venv/bin
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-demo: .venv/.ready ## watch a Kimi agent think, call real tools on real files, and answer
+demo: .venv/.ready ## watch an agent use tools on real files, then sub-agents research documents
 	@$(BIN)/langchain-kimi demo
 
 test: check ## run all checks and tests

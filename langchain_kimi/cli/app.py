@@ -113,6 +113,47 @@ def work(
 
 
 @app.command()
+def research(
+    documents: Annotated[
+        Path, typer.Argument(help="A folder of PDFs, pictures, videos, notes.", exists=True)
+    ],
+    question: Annotated[str, typer.Argument(help="What to find out.")],
+    *,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    endpoint: options.Endpoint = EndpointChoice.AUTO,
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Where index, journal and report are kept.")
+    ] = Path(".langchain-kimi"),
+    subagents: Annotated[int, typer.Option("--subagents", min=1, help="Researchers.")] = 300,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of the whole tree.")] = 4000,
+    rpm: Annotated[
+        int | None, typer.Option("--rpm", min=1, help="Requests a minute, all together.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Forget what was found before; begin anew.")
+    ] = False,
+) -> None:
+    """Investigate a question over documents with sub-agents; ends with a cited HTML report.
+
+    The exit code is 1 when something is missing from the result.
+    """
+    commands = _commands()
+    connection = commands.Connection(model=model, base_url=base_url, endpoint=endpoint.value)
+    exit_code = commands.research(
+        documents,
+        question,
+        connection,
+        folder=folder,
+        steps=steps,
+        subagents=subagents,
+        rpm=rpm,
+        again=again,
+    )
+    raise typer.Exit(exit_code)
+
+
+@app.command()
 def doctor(
     *,
     model: options.Model = None,
@@ -169,7 +210,7 @@ def demo(
     base_url: options.BaseUrl = None,
     endpoint: options.Endpoint = EndpointChoice.AUTO,
 ) -> None:
-    """Show an agent at work on this project's own files."""
+    """Show an agent at work on files, and an investigation over documents with its report."""
     commands = _commands()
     connection = commands.Connection(model=model, base_url=base_url, endpoint=endpoint.value)
     raise typer.Exit(commands.demo(connection))

@@ -15,7 +15,7 @@ from langchain_kimi.cli.session import Session, make_agent
 from langchain_kimi.cli.toolbox import Toolbox
 from langchain_kimi.cli.transcript import Transcript
 
-__all__ = ["Connection", "Toolbox", "chat", "demo", "doctor", "endpoint", "run", "work"]
+__all__ = ["Connection", "Toolbox", "chat", "demo", "doctor", "endpoint", "research", "run", "work"]
 
 
 def chat(connection: Connection, toolbox: Toolbox, *, max_steps: int | None) -> int:
@@ -73,6 +73,39 @@ def work(
         )
         with connection.open(console) as llm:
             return swarm.work(job, llm, console, approver(yes=toolbox.yes), tools)
+
+
+def research(
+    documents: Path,
+    question: str,
+    connection: Connection,
+    *,
+    folder: Path,
+    steps: int,
+    subagents: int,
+    rpm: int | None,
+    again: bool,
+) -> int:
+    """Investigate a question over documents; 1 when something is missing."""
+    console = Console()
+    with one_line_errors():
+        try:
+            from langchain_kimi.cli import research as over_documents  # noqa: PLC0415  an extra
+        except ImportError as error:
+            msg = f"{error}: documents need the extra: pip install 'langchain-kimi-nvidia[rag]'"
+            raise ValueError(msg) from error
+        from langchain_kimi.cli.work import Work  # noqa: PLC0415  brings the swarm with it
+        from langchain_kimi.swarm import Budget  # noqa: PLC0415
+
+        job = Work(
+            task=question,
+            folder=folder,
+            budget=Budget(steps=steps, subagents=subagents),
+            requests_per_minute=rpm,
+            again=again,
+        )
+        with connection.open(console) as llm:
+            return over_documents.research(documents, job, llm, console)
 
 
 def doctor(connection: Connection, *, video: Path | None, as_json: bool) -> int:

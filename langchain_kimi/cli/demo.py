@@ -1,5 +1,6 @@
-"""The demonstration: an agent at work on this project's own files."""
+"""The demonstration: an agent on this project's own files, then research over documents."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -27,19 +28,20 @@ PACKAGE_QUESTIONS = (
 _SIMULATED = (
     "Simulated: the model. A stand-in follows rules; it is no model, and its thoughts and answers "
     "are put together from your words and the tools' results.\n"
-    "Real: the HTTP exchange in vLLM's dialect, the streams, the agent graph, its middleware, the "
-    "tools, and the files that they read.\n"
+    "Real: the HTTP exchange in vLLM's dialect, the streams, the graphs, the middleware, the tools "
+    "and the files that they read, ingest, retrieval, and the check of each quote.\n"
     "For a real model set NVIDIA_API_KEY or MOONSHOT_API_KEY, or KIMI_BASE_URL for a server of "
     "your own, and run the demo again."
 )
-_REAL = "Nothing is simulated: the model, the tools and the files are real."
+_FOLDER = Path(".langchain-kimi") / "demo"
+_REAL = "Nothing is simulated; only the documents of the investigation are made up."
 
 
 def show(llm: ChatKimi, console: Console) -> bool:
-    """Answer questions on the project's files, then draw the graph.
+    """Answer questions on the project's files, draw the graph, investigate a set of documents.
 
     Returns:
-        Whether every question got an answer.
+        Whether every question got an answer, and nothing is missing from the investigation.
     """
     root, questions = _subject()
     agent = create_tool_agent(llm, file_tools(root), budget=Budget(steps=12))
@@ -47,9 +49,29 @@ def show(llm: ChatKimi, console: Console) -> bool:
     answered = [_ask(agent, question, console) for question in questions]
     console.print(Rule("The graph", align="left"))
     console.print(Text(picture(agent)), soft_wrap=True)
+    complete = _investigate(llm, console)
     simulated = _SIMULATED if is_stand_in(llm) else _REAL
     console.print(Panel(simulated, title="What is simulated", title_align="left"))
-    return all(answered)
+    return all(answered) and complete
+
+
+def _investigate(llm: ChatKimi, console: Console) -> bool:
+    """Run the research of the sample documents, which are drawn first; whether it was complete."""
+    console.print(Rule("Research with sub-agents", align="left"))
+    if any(find_spec(name) is None for name in ("av", "PIL", "pypdfium2", "snowballstemmer")):
+        console.print("Left out: it needs langchain-kimi-nvidia[rag].", markup=False)
+        return True
+    from langchain_kimi.cli.research import research  # noqa: PLC0415  an extra
+    from langchain_kimi.cli.work import Work  # noqa: PLC0415
+    from langchain_kimi.research.sample import QUESTION, write_sample  # noqa: PLC0415
+    from langchain_kimi.swarm import Budget  # noqa: PLC0415
+
+    documents = write_sample(_FOLDER / "documents")
+    console.print(Text(f"The documents in {documents}/ were drawn for this.", style="dim"))
+    console.print(Text(QUESTION, style="bold"))
+    budget = Budget(steps=200, subagents=20)
+    job = Work(task=QUESTION, folder=_FOLDER, budget=budget, again=True)
+    return research(documents, job, llm, console) == 0
 
 
 def picture(agent: Agent) -> str:

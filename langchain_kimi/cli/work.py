@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,13 @@ def work(job: Work, llm: ChatKimi, console: Console, approve: Approve, tools: An
     missing goes on with that.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
-    found = asyncio.run(_run(job, llm, console, approve, tools))
+    make = partial(create_background_agent, llm, tools, interrupt_on=_asked(tools))
+    found = asyncio.run(run_job(job, make, console, approve))
+    return tell(job, found, console)
+
+
+def tell(job: Work, found: dict[str, Any], console: Console) -> int:
+    """Print what came of a task and what it took."""
     console.print(Markdown(plain(found["result"])))
     for item in found["missing"]:
         console.print(f"missing: {plain(item)}", markup=False)
@@ -85,19 +92,21 @@ def work(job: Work, llm: ChatKimi, console: Console, approve: Approve, tools: An
     return 0 if found["status"] == "done" else 1
 
 
-async def _run(
-    job: Work, llm: ChatKimi, console: Console, approve: Approve, tools: Any
+async def run_job(
+    job: Work, make: Callable[..., Any], console: Console, approve: Approve
 ) -> dict[str, Any]:
+    """Run the agent that `make` makes to its end, asking a person where it asks; save its files.
+
+    Returns:
+        The state in which it ended.
+    """
     config: RunnableConfig = {"configurable": {"thread_id": job.thread}}
     async with kept(job.folder, job.journal) as (journal, saver):
         if job.again:
             await delete_run(journal, job.thread, checkpointer=saver)
-        agent = create_background_agent(
-            llm,
-            tools,
+        agent = make(
             budget=job.budget,
             requests_per_minute=job.requests_per_minute,
-            interrupt_on=_asked(tools),
             journal=journal,
             checkpointer=saver,
         )
@@ -132,6 +141,7 @@ async def kept(
     opened = open_journal(journal or folder / "journal.sqlite")
     try:
         async with AsyncSqliteSaver.from_conn_string(str(folder / "graph.sqlite")) as saver:
+            await saver.setup()
             yield opened, saver
     except JournalError as error:
         raise OSError(str(error)) from error

@@ -28,18 +28,24 @@ def test_the_demo_without_a_key(tmp_path) -> None:
     assert "langchain_kimi/middleware/repeated_calls.py" in done.stdout
     assert "graph TD;" in done.stdout
     assert "Simulated: the model." in done.stdout
+    assert "4 done, 0 running, 0 queued, 0 failed of 4" in done.stdout
+    assert "In 2025 the mill sold 81 tonnes of oats" in done.stdout
+    report = tmp_path / re.search(r"report: (\S+)", done.stdout).group(1)
+    assert "data:image/" in report.read_text()
     assert done.stderr == ""
 
 
-def test_the_demo_on_an_endpoint(command, kimi_server, on) -> None:
-    kimi_server.script(*[say("An answer.")] * 4)
+def test_the_demo_on_an_endpoint(command, kimi_server, on, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kimi_server.script(*[say("An answer.")] * 5)
     done = command("demo", *on)
     assert done.exit_code == 0
     assert "Nothing is simulated" in done.stdout
-    assert len(kimi_server.requests) == 4
+    assert len(kimi_server.requests) == 5
 
 
-def test_the_demo_says_what_went_wrong(command, kimi_server, on) -> None:
+def test_the_demo_says_what_went_wrong(command, kimi_server, on, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
     kimi_server.script(unauthorized())
     done = command("demo", *on)
     assert done.exit_code == 1

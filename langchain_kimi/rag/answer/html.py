@@ -35,7 +35,7 @@ margin:0 auto;padding:1rem}
 """
 
 
-def html_report(answer: Answer, corpus: Corpus | None = None) -> str:
+def html_report(answer: Answer, corpus: Corpus | None = None, *, below: str = "") -> str:
     """Return a page of its own.
 
     Its content policy forbids scripts and loads, so that a browser keeps to it too.
@@ -43,13 +43,14 @@ def html_report(answer: Answer, corpus: Corpus | None = None) -> str:
     Args:
         answer: The answer.
         corpus: Where thumbnails are drawn from; None for none.
+        below: HTML to stand under the answer.
     """
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(answer.question[:120])}</title></head>"
-        f'<body style="margin:0">{html_part(answer, corpus)}</body></html>\n'
+        f'<body style="margin:0">{html_part(answer, corpus)}{below}</body></html>\n'
     )
 
 

@@ -21,6 +21,7 @@ SYSTEM_PROMPT = "You do one part of a task and answer with what you found."
 MOST_TOGETHER = 16
 MOST_OF_ONE = 2_000
 SECTION = re.compile(r"^## (?:\d+\. )?(.*)$", re.MULTILINE)
+KIND = re.compile(r"^- ([\w.-]+): ", re.MULTILINE)
 ENDING = re.compile(r"\s*\[[\w./-]+: done in \d+ steps?\]\s*$")
 
 
@@ -38,7 +39,9 @@ def hand_out(situation: Situation, *, parallel: bool) -> list[Call] | None:
             return []
         about = " ".join(situation.question.split())[:80]
         items = {"prompt_template": parts.template, "items": parts.items}
-        return [Call(SWARM, {"description": about, **items})]
+        kind = _declared_kind(tools[SWARM])
+        chosen = {"subagent_type": kind} if kind else {}
+        return [Call(SWARM, {"description": about, **items, **chosen})]
     return _one_call_each(situation, parts, tools, parallel=parallel)
 
 
@@ -64,9 +67,10 @@ def _one_call_each(
     situation: Situation, parts: Parts, tools: Mapping[str, Mapping[str, Any]], *, parallel: bool
 ) -> list[Call]:
     calls = []
-    if CREATE in tools and not _made(situation, CREATE):
+    kind = _declared_kind(tools[ASSIGN])
+    if not kind and CREATE in tools and not _made(situation, CREATE):
         calls.append(Call(CREATE, {"name": HELPER, "system_prompt": SYSTEM_PROMPT}))
-    agent = HELPER if CREATE in tools else _first_kind(tools[ASSIGN])
+    agent = kind or (HELPER if CREATE in tools else _first_kind(tools[ASSIGN]))
     asked = {str(result.arguments.get("prompt")) for result in _made(situation, ASSIGN)}
     prompts = [parts.template.replace(ITEM, item) for item in parts.items]
     calls += [Call(ASSIGN, {"agent": agent, "prompt": p}) for p in prompts if p not in asked]
@@ -111,6 +115,13 @@ def _without_name(text: str) -> str:
 
 def _made(situation: Situation, name: str) -> list[Result]:
     return [result for result in situation.results if result.name == name]
+
+
+def _declared_kind(function: Mapping[str, Any]) -> str:
+    """Return the only kind that the description lists beside the general one, else nothing."""
+    kinds = KIND.findall(str(function.get("description") or ""))
+    special = [kind for kind in kinds if kind != "general"]
+    return special[0] if len(special) == 1 else ""
 
 
 def _first_kind(function: Mapping[str, Any]) -> str:
