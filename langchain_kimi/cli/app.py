@@ -154,6 +154,31 @@ def research(
 
 
 @app.command()
+def page(
+    mock_up: Annotated[
+        Path, typer.Argument(help="A picture of the page.", exists=True, dir_okay=False)
+    ],
+    *,
+    model: options.Model = None,
+    base_url: options.BaseUrl = None,
+    endpoint: options.Endpoint = EndpointChoice.AUTO,
+    target: Annotated[Path, typer.Option("--page", help="Where the page is written.")] = Path(
+        "page.html"
+    ),
+    report: Annotated[
+        Path | None, typer.Option(help="Write the attempts with their pictures as HTML.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Attempts at most.")] = 3,
+) -> None:
+    """Turn a mock-up into a web page: rendered in Chromium, compared, improved."""
+    commands = _commands()
+    connection = commands.Connection(model=model, base_url=base_url, endpoint=endpoint.value)
+    raise typer.Exit(
+        commands.page(mock_up, connection, target=target, report=report, rounds=rounds)
+    )
+
+
+@app.command()
 def doctor(
     *,
     model: options.Model = None,

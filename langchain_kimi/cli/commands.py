@@ -15,7 +15,18 @@ from langchain_kimi.cli.session import Session, make_agent
 from langchain_kimi.cli.toolbox import Toolbox
 from langchain_kimi.cli.transcript import Transcript
 
-__all__ = ["Connection", "Toolbox", "chat", "demo", "doctor", "endpoint", "research", "run", "work"]
+__all__ = [
+    "Connection",
+    "Toolbox",
+    "chat",
+    "demo",
+    "doctor",
+    "endpoint",
+    "page",
+    "research",
+    "run",
+    "work",
+]
 
 
 def chat(connection: Connection, toolbox: Toolbox, *, max_steps: int | None) -> int:
@@ -106,6 +117,21 @@ def research(
         )
         with connection.open(console) as llm:
             return over_documents.research(documents, job, llm, console)
+
+
+def page(
+    mock_up: Path, connection: Connection, *, target: Path, report: Path | None, rounds: int
+) -> int:
+    """Turn a mock-up into a page."""
+    console = Console()
+    with one_line_errors():
+        try:
+            from langchain_kimi.cli import page as visual  # noqa: PLC0415  an extra
+        except ImportError as error:
+            msg = f"{error}: pictures need the extra: pip install 'langchain-kimi-nvidia[media]'"
+            raise ValueError(msg) from error
+        with connection.open(console) as llm:
+            return visual.page(mock_up, llm, console, target=target, report=report, rounds=rounds)
 
 
 def doctor(connection: Connection, *, video: Path | None, as_json: bool) -> int:
