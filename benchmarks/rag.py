@@ -13,17 +13,20 @@ import math
 import os
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
+
+from _rivals import MODEL, Page, Ranker, dense_alone, langchain_pipeline  # noqa: E402
 
 from langchain_kimi.rag import (  # noqa: E402
     Box,
@@ -39,9 +42,6 @@ from langchain_kimi.rag.ingest.parse import ParseSettings, parse_file  # noqa: E
 from langchain_kimi.rag.ingest.video import parse_video  # noqa: E402
 from langchain_kimi.rag.retrieve.search import Searcher  # noqa: E402
 from langchain_kimi.rag.text import tokens  # noqa: E402
-
-Page = tuple[str, int]
-Ranker = Callable[[str, Filter], list[Page]]
 
 TEXT = ("text", "heading")
 ABLATIONS = {
@@ -63,7 +63,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=default)
     parser.add_argument("--work", type=Path, help="keep the indexes and the OCR cache here")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="without the speed part")
+    parser.add_argument(
+        "--quick", action="store_true", help="without speed, memory and vectors, which take minutes"
+    )
+    parser.add_argument("--large", action="store_true", help="500,000 chunks too, 6 minutes more")
     options = parser.parse_args()
     if not (options.data / "questions.jsonl").is_file():
         sys.exit(f"no questions.jsonl in {options.data}: pass --data DIR")
@@ -82,15 +85,20 @@ def run(options: argparse.Namespace, work: Path) -> dict[str, float | None]:
     figures |= ingest_speed(corpus, documents, options.workers)
     plain = Corpus(work / "plain", ocr="none")
     plain.ingest(documents, options=IngestOptions(workers=options.workers))
-    figures |= retrieval(corpus, plain, questions)
+    rivals: dict[str, Ranker] = {}
+    if not options.quick:
+        rivals = with_vectors(corpus, documents, work, options.workers)
+    figures |= retrieval(corpus, plain, questions, rivals)
     figures |= regions(corpus, documents, questions)
     figures |= scenes(work)
     figures["query_p50_ms_50k"] = None
     if not options.quick:
-        for count in (5_000, 50_000):
+        memory()
+        for count in (5_000, 50_000, *((500_000,) if options.large else ())):
             p50, p95 = query_speed(corpus, questions, work, count)
             print(f"query over {count} chunks: p50 {p50:.1f} ms, p95 {p95:.1f} ms")
-            figures["query_p50_ms_50k"] = round(p50, 1)
+            if count == 50_000:
+                figures["query_p50_ms_50k"] = round(p50, 1)
     return figures
 
 
@@ -110,6 +118,44 @@ def ingest_speed(corpus: Corpus, documents: Path, workers: int) -> dict[str, flo
         "pages_per_s": round(first.pages / first.seconds, 2) if parsed else None,
         "unchanged_vs_first": round(second.seconds / first.seconds, 4) if parsed else None,
     }
+
+
+def with_vectors(corpus: Corpus, documents: Path, work: Path, workers: int) -> dict[str, Ranker]:
+    """Return what is compared: vectors alone over the same text, and a plain LangChain pipeline."""
+    paths = {record.id: record.path for record in corpus.documents()}
+    rank, seconds, pages = langchain_pipeline(documents, paths)
+    print(f"LangChain pipeline: {pages} pages in {seconds:.1f} s ({pages / seconds:.1f}/s), no OCR")
+    dense = dense_alone(work / "dense", documents, workers, corpus.folder / "ocr")
+    return {f"vectors alone ({MODEL})": dense, f"LangChain pipeline ({MODEL})": rank}
+
+
+def memory() -> None:
+    """Print the peak memory of ingests of 50 and 400 files in processes of their own."""
+    for count in (50, 400):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-c", _INGEST, str(ROOT), folder, str(count)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+        print(f"peak memory of ingesting {count} files: {int(done.stdout) / 1024:.0f} MB")
+
+
+_INGEST = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from langchain_kimi.rag import Corpus, IngestOptions
+from tests.rag.pdf_writer import PdfFile
+folder, count = Path(sys.argv[2]), int(sys.argv[3])
+(folder / "files").mkdir()
+for number in range(count):
+    pdf = PdfFile()
+    for page in range(3):
+        lines = [f"Line {line} of page {page} of file {number}." for line in range(40)]
+        pdf.page().paragraph(72, 72, lines)
+    (folder / "files" / f"{number}.pdf").write_bytes(pdf.to_bytes())
+corpus = Corpus(folder / "corpus", ocr="none")
+assert corpus.ingest(folder / "files", options=IngestOptions(workers=0)).pages == 3 * count
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
 
 
 def ranker(corpus: Corpus, weights: Weights) -> Ranker:
@@ -137,13 +183,17 @@ def bm25(corpus: Corpus) -> Ranker:
 
 
 def retrieval(
-    corpus: Corpus, plain: Corpus, questions: Sequence[dict[str, Any]]
+    corpus: Corpus,
+    plain: Corpus,
+    questions: Sequence[dict[str, Any]],
+    rivals: dict[str, Ranker],
 ) -> dict[str, float | None]:
     names = {record.path: record.id for record in corpus.documents()}
     questions = [question for question in questions if question["doc"] in names]
     rows: dict[str, Ranker] = {
         "BM25 of page text, no OCR": bm25(plain),
         "BM25 of page text with OCR": bm25(corpus),
+        **rivals,
     }
     for name, changes in ABLATIONS.items():
         rows[name] = ranker(corpus, replace(Weights(), **changes))
