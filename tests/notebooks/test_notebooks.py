@@ -68,3 +68,51 @@ def test_the_first_agent_runs_offline_and_shows_what_it_says(execute) -> None:
     assert next(shown).startswith("```mermaid\n---\nconfig:")
     assert next(shown).startswith("Simulated: the model.")
     assert list(shown) == []
+
+
+def test_02_thinking_and_tools(execute) -> None:
+    shown = execute(FOLDER / "02_thinking_and_tools.ipynb")
+    assert "{'city': 'Oslo'} | thought: False" in shown[-1]
+
+
+def test_03_structured_output(execute) -> None:
+    shown = execute(FOLDER / "03_structured_output.ipynb")
+    assert "grain='rye' tonnes=2.5" in shown[1]
+    assert "grain='barley' tonnes=3.0" in shown[3]
+    assert "KimiStructuredOutputError" in shown[4]
+    assert "3 requests" in shown[4]
+
+
+def test_04_images_and_video(execute) -> None:
+    shown = execute(FOLDER / "04_images_and_video.ipynb")
+    assert "414 tokens for 640 x 480" in shown[2]
+    assert "1 picture(s)" in shown[2]
+    assert "picture(s)" in shown[3]
+
+
+def test_05_multimodal_rag(execute) -> None:
+    shown = execute(FOLDER / "05_multimodal_rag.ipynb")
+    assert "repairs-2025.pdf, page 1" in shown[2].splitlines()[0]
+    assert "cost 18,400 euros" in shown[3]
+    assert "start=8.0, end=12.0" in shown[4]
+
+
+def test_06_background_swarm(execute) -> None:
+    shown = execute(FOLDER / "06_background_swarm.ipynb")
+    assert "3 done, 0 running, 0 queued, 0 failed of 3" in shown[2]
+    assert "SVG" in shown[3]
+    assert "Nothing is missing." in shown[4]
+
+
+def test_07_deploy_and_drive_a_server(execute) -> None:
+    shown = execute(FOLDER / "07_deploy_and_drive_a_server.ipynb")
+    assert "'background', 'multimodal_rag', 'tool_use'" in shown[1]
+    assert "requires-python" in shown[2]
+    assert "done 2 sub-agents" in shown[3]
+    assert shown[4] == "stopped\n"
+
+
+def test_08_test_your_agents(execute) -> None:
+    shown = execute(FOLDER / "08_test_your_agents.ipynb")
+    assert "functions.get_weather:0" in shown[1]
+    assert "After all. | requests: 2" in shown[2]
