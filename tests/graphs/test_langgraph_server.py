@@ -2,12 +2,7 @@
 
 import asyncio
 import json
-import os
-import re
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +11,9 @@ import pytest
 from langgraph_sdk import get_client
 
 from langchain_kimi.testing import KimiServer, call, say, think
+from tests.langgraph_dev import langgraph_dev
 
 REPOSITORY = Path(__file__).parents[2]
-BOOT_SECONDS = 90
 
 PAYING = '''
 """A background agent with a tool that a person approves, and one that takes long at first."""
@@ -77,40 +72,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     configuration = json.loads((folder / "langgraph.json").read_text())
     configuration["graphs"]["paying"] = "./graphs/paying.py:graph"
     (folder / "langgraph.json").write_text(json.dumps(configuration))
-    command = [
-        str(Path(sys.executable).with_name("langgraph")), "dev", "--host", "127.0.0.1",
-        "--port", "18620", "--no-browser", "--no-reload", "--n-jobs-per-worker", "5",
-    ]  # fmt: skip
-    environment = {
-        "HOME": str(folder),
-        "LANGGRAPH_CLI_NO_ANALYTICS": "1",
-        "LANGGRAPH_NO_VERSION_CHECK": "true",
-        "LANGSMITH_TRACING": "false",
-        "NO_COLOR": "1",
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(folder / "graphs"),
-    }
-    with (folder / "log").open("w+") as log:
-        server = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
-        )
-        try:
-            yield wait_for(folder / "log", server)
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-def wait_for(log: Path, server: subprocess.Popen[bytes]) -> str:
-    """Return the URL from the log: the server takes another port when its own is taken."""
-    deadline = time.monotonic() + BOOT_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        text = log.read_text()
-        url = re.search(r"API: \S*?(http://127\.0\.0\.1:\d+)", text)
-        if url and "Application started up" in text:
-            return url.group(1)
-        time.sleep(0.2)
-    pytest.fail(f"langgraph dev did not start:\n{log.read_text()}")
+    with langgraph_dev(folder, 18620, PYTHONPATH=str(folder / "graphs")) as url:
+        yield url
 
 
 @pytest.fixture

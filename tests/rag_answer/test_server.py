@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +12,10 @@ from langgraph_sdk import get_client
 
 from langchain_kimi.rag import Corpus
 from langchain_kimi.testing import KimiServer, say, think
+from tests.langgraph_dev import langgraph_dev
 from tests.rag_answer.conftest import number_of, plan
 
 ROOT = Path(__file__).parents[2]
-BOOT_SECONDS = 90
 QUESTION = "How did sales of oats develop?"
 
 pytestmark = pytest.mark.timeout(180)
@@ -36,38 +31,8 @@ def url(library: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     configuration = json.loads((ROOT / "langgraph.json").read_text())
     configuration["graphs"] = {"multimodal_rag": configuration["graphs"]["multimodal_rag"]}
     (folder / "langgraph.json").write_text(json.dumps(configuration))
-    command = [
-        str(Path(sys.executable).with_name("langgraph")), "dev", "--host", "127.0.0.1",
-        "--port", "18740", "--no-browser", "--no-reload",
-    ]  # fmt: skip
-    environment = {
-        "HOME": str(folder),
-        "LANGGRAPH_CLI_NO_ANALYTICS": "1",
-        "LANGGRAPH_NO_VERSION_CHECK": "true",
-        "LANGSMITH_TRACING": "false",
-        "NO_COLOR": "1",
-        "PATH": os.environ["PATH"],
-    }
-    with (folder / "log").open("w+") as log:
-        server = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
-        )
-        try:
-            yield address(folder / "log", server)
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-def address(log: Path, server: subprocess.Popen[bytes]) -> str:
-    deadline = time.monotonic() + BOOT_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        text = log.read_text()
-        url = re.search(r"API: \S*?(http://127\.0\.0\.1:\d+)", text)
-        if url and "Application started up" in text:
-            return url.group(1)
-        time.sleep(0.2)
-    pytest.fail(f"langgraph dev did not start:\n{log.read_text()}")
+    with langgraph_dev(folder, 18740) as address:
+        yield address
 
 
 async def test_it_answers_and_streams_on_the_server(url: str) -> None:

@@ -11,7 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from langchain_kimi.testing import KimiServer, call, say
-from tests.server.conftest import copy_of_deployment, langgraph_dev
+from tests.langgraph_dev import langgraph_dev
+from tests.server.conftest import copy_of_deployment
 
 pytestmark = pytest.mark.timeout(180)
 WORDS = "the-codeword-is-zanzibar"
