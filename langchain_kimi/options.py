@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.transport import Timeout
+from langchain_kimi.transport.server import names_a_secret
 from langchain_kimi.wire.tool_schemas import to_kimi_tool
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ __all__ = [
 StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
 """The methods of `with_structured_output`."""
 
-_SECRET_HEADERS = (
-    "auth", "bearer", "cookie", "cred", "jwt", "key", "pass", "pwd", "secret", "session", "sid",
-    "sign", "token",
-)  # fmt: skip
 _RANGES = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0)}
 
 
@@ -158,8 +155,4 @@ def as_timeout(timeout: float | Timeout | None) -> Timeout:
 
 def open_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Leave out the headers whose names say that they hold a secret."""
-    return {
-        name: value
-        for name, value in headers.items()
-        if not any(word in name.lower() for word in _SECRET_HEADERS)
-    }
+    return {name: value for name, value in headers.items() if not names_a_secret(name)}

@@ -1,6 +1,5 @@
 """The demonstration: an agent on this project's own files, then research over documents."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -58,12 +57,14 @@ def show(llm: ChatKimi, console: Console) -> bool:
 def _investigate(llm: ChatKimi, console: Console) -> bool:
     """Run the research of the sample documents, which are drawn first; whether it was complete."""
     console.print(Rule("Research with sub-agents", align="left"))
-    if any(find_spec(name) is None for name in ("av", "PIL", "pypdfium2", "snowballstemmer")):
-        console.print("Left out: it needs langchain-kimi-nvidia[rag].", markup=False)
+    try:
+        from langchain_kimi.cli.research import research  # noqa: PLC0415  an extra
+        from langchain_kimi.research.sample import QUESTION, write_sample  # noqa: PLC0415
+    except ImportError as error:
+        line = f"Left out ({error}): it needs langchain-kimi-nvidia[rag]."
+        console.print(line, markup=False)
         return True
-    from langchain_kimi.cli.research import research  # noqa: PLC0415  an extra
-    from langchain_kimi.cli.work import Work  # noqa: PLC0415
-    from langchain_kimi.research.sample import QUESTION, write_sample  # noqa: PLC0415
+    from langchain_kimi.cli.work import Work  # noqa: PLC0415  brings the swarm with it
     from langchain_kimi.swarm import Budget  # noqa: PLC0415
 
     documents = write_sample(_FOLDER / "documents")

@@ -75,11 +75,6 @@ def work(job: Work, llm: ChatKimi, console: Console, approve: Approve, tools: An
     job.folder.mkdir(parents=True, exist_ok=True)
     make = partial(create_background_agent, llm, tools, interrupt_on=_asked(tools))
     found = asyncio.run(run_job(job, make, console, approve))
-    return tell(job, found, console)
-
-
-def tell(job: Work, found: dict[str, Any], console: Console) -> int:
-    """Print what came of a task and what it took."""
     console.print(Markdown(plain(found["result"])))
     for item in found["missing"]:
         console.print(f"missing: {plain(item)}", markup=False)

@@ -7,9 +7,10 @@ import io
 import os
 import struct
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+from langchain_kimi.content.blocks import read_media_block
 from langchain_kimi.content.cache import Cache, Encoded
 from langchain_kimi.content.cost import fitted_size
 from langchain_kimi.content.encoding import encode, flattened
@@ -20,9 +21,19 @@ from langchain_kimi.content.sources import link, read_bytes, require
 from langchain_kimi.errors import KimiInvalidInputError
 
 if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
     from PIL.Image import Image
 
-__all__ = ["CACHE", "as_pillow", "image", "open_picture", "picture_block", "prepare", "scaled"]
+__all__ = [
+    "CACHE",
+    "as_pillow",
+    "image",
+    "open_picture",
+    "picture_block",
+    "pictures_in",
+    "prepare",
+    "scaled",
+]
 
 CACHE = Cache(64_000_000)
 """Prepared pictures by content and limits, for the whole process."""
@@ -111,6 +122,19 @@ def picture_block(
     """
     held = {"base64": encoded.base64, "mime_type": encoded.mime_type}
     return _block(held, name=name, pinned=pinned)
+
+
+def pictures_in(message: BaseMessage) -> Iterator[Image]:
+    """Yield the pictures of a message in RGB; a link is the endpoint's to fetch and gives none.
+
+    Raises:
+        KimiInvalidInputError: A picture is damaged or of no known type.
+    """
+    for block in message.content if isinstance(message.content, list) else ():
+        media = read_media_block(block) if isinstance(block, dict) else None
+        data = media.decode() if media is not None and media.kind == "image" else None
+        if data is not None and media is not None:
+            yield open_picture(data, media.name).convert("RGB")
 
 
 def prepare(data: bytes, limits: MediaLimits, *, name: str | None = None) -> Encoded:

@@ -41,7 +41,9 @@ STALE_SECONDS = 5.0
 _POLLING_PATH = "/v2/nvcf/pexec/status/"
 _NVIDIA_POLLING = f"https://api.nvcf.nvidia.com{_POLLING_PATH}"
 _NVIDIA_HOST = re.compile(r"(?:[\w-]+\.)*api(?:\.nvcf)?\.nvidia\.com")
-_SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token", re.IGNORECASE)
+_SECRET_HEADER = re.compile(
+    r"auth|bearer|cookie|cred|jwt|key|pass|pwd|secret|session|sid|sign|token", re.IGNORECASE
+)
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _PLAIN_ID = re.compile(r"(?!.*(?:nvapi|sk|ak)-)[\w.:-]{1,100}", re.ASCII)
@@ -49,6 +51,11 @@ _PLAIN_ID = re.compile(r"(?!.*(?:nvapi|sk|ak)-)[\w.:-]{1,100}", re.ASCII)
 
 class Headers(Secret[Mapping[str, str]]):
     """Headers of requests: shown nowhere but on the wire."""
+
+
+def names_a_secret(header: str) -> bool:
+    """Tell whether a header's name says that its value is a secret."""
+    return _SECRET_HEADER.search(header) is not None
 
 
 def sealed(*parts: Mapping[str, str]) -> Headers:
@@ -229,7 +236,7 @@ class Server:
     def _hidden(self) -> Secret[tuple[str, ...]]:
         """Return what must not be shown: the key, and headers that carry such, whole and bare."""
         headers = self.headers.get_secret_value()
-        found = [value for name, value in headers.items() if _SECRET_HEADER.search(name)]
+        found = [value for name, value in headers.items() if names_a_secret(name)]
         found += [value.split(" ")[-1] for value in found]
         if self.api_key:
             found.append(self.api_key.get_secret_value().strip())

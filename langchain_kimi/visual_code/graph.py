@@ -21,8 +21,7 @@ from PIL import Image
 
 from langchain_kimi.agents.default_model import default_model
 from langchain_kimi.content import image
-from langchain_kimi.content.blocks import read_media_block
-from langchain_kimi.content.pictures import open_picture
+from langchain_kimi.content.pictures import pictures_in
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.visual_code.browser import Browser, BrowserError
 from langchain_kimi.visual_code.likeness import differs_most, likeness
@@ -215,11 +214,8 @@ def _mock_up(messages: list[AnyMessage]) -> Image.Image:
     for message in reversed(messages):
         if not isinstance(message, HumanMessage):
             continue
-        for block in message.content if isinstance(message.content, list) else ():
-            media = read_media_block(block) if isinstance(block, dict) else None
-            data = media.decode() if media is not None and media.kind == "image" else None
-            if data is not None and media is not None:
-                return open_picture(data, media.name).convert("RGB")
+        for picture in pictures_in(message):
+            return picture
         break
     msg = (
         "the last message of a person holds no picture to turn into a page: give its bytes as an "

@@ -19,7 +19,7 @@ from langchain_kimi.rag.answer.options import Options, Run
 from langchain_kimi.rag.answer.pack import pack
 from langchain_kimi.rag.answer.plan import SearchPlan, conversation, plan_messages
 from langchain_kimi.rag.answer.prompt import answer_messages, prompt
-from langchain_kimi.rag.answer.query_picture import pictures_in
+from langchain_kimi.rag.answer.query_picture import query_pictures
 from langchain_kimi.rag.answer.reply import NOT_FOUND
 from langchain_kimi.rag.answer.retrieve import Ranked, retrieve, widen
 from langchain_kimi.rag.answer.sources import entry_id, load_pages, load_sources
@@ -76,7 +76,7 @@ class Nodes:
         if plan is None or not plan.question.strip():
             plan = SearchPlan(question=asked)
         queries = plan.queries()
-        if not queries and not pictures_in(said[-1]):
+        if not queries and not query_pictures(said[-1]):
             msg = "the question holds neither words nor a picture to search for"
             raise ValueError(msg)
         known = {record.path: record.id for record in run.corpus.documents()}
@@ -107,7 +107,7 @@ class Nodes:
         found = retrieve(
             run.corpus,
             state["queries"],
-            pictures=pictures_in(conversation(state["messages"])[-1]),
+            pictures=query_pictures(conversation(state["messages"])[-1]),
             evidence=plan["evidence"],
             where=where,
         )
@@ -135,7 +135,7 @@ class Nodes:
             return {}
         by_id = {one.id: one for one in ranked}
         pages = load_pages(run.corpus, [one.id for one in ranked[:_RERANKED]])
-        pictures = pictures_in(conversation(state["messages"])[-1])[:1]
+        pictures = query_pictures(conversation(state["messages"])[-1])[:1]
         ordered = reranker(state["plan"]["question"], pages, *pictures)
         first = [by_id[entry_id(page)] for page in ordered if entry_id(page) in by_id]
         taken = {one.id for one in first}
