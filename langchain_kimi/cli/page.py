@@ -9,7 +9,7 @@ from rich.console import Console
 
 from langchain_kimi.chat_models import ChatKimi
 from langchain_kimi.content import image
-from langchain_kimi.visual_code import VisualCode, create_visual_to_code
+from langchain_kimi.visual_code import Attempt, VisualCode, create_visual_to_code
 
 
 def page(
@@ -28,7 +28,7 @@ def page(
     with console.status("drafting the page") as status:
         for part in graph.stream(asked, stream_mode="updates"):
             attempts = part.get("render", {}).get("attempts") or ()
-            for attempt in attempts[-1:]:
+            for attempt in map(Attempt.model_validate, attempts[-1:]):
                 told = attempt.error or f"{attempt.likeness:.0%} alike"
                 status.update(f"attempt {len(attempts)}: {told}")
             found.update(part.get("render", {}))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import re
 from collections.abc import Callable
 from importlib.resources import files
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.channels import UntrackedValue
 from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
@@ -27,7 +29,10 @@ from langchain_kimi.visual_code.browser import Browser, BrowserError
 from langchain_kimi.visual_code.likeness import differs_most, likeness
 from langchain_kimi.visual_code.result import Attempt, Ending, VisualCode
 
+_T = TypeVar("_T")
 ModelOf = Callable[[Any], BaseChatModel]
+RoundsOf = Callable[[Any], int]
+LikenessOf = Callable[[Any], float]
 
 _MOST_SIDE = 4_096
 _FENCED = re.compile(r"```[ \t]*html?[^\n]*\n(.*?)(?:\n```|\Z)", re.DOTALL | re.IGNORECASE)
@@ -43,8 +48,9 @@ class State(TypedDict):
     """The mock-up as a PNG in base64."""
     replies: NotRequired[list[AnyMessage]]
     """The conversation about this mock-up: replies, and how they looked."""
-    attempts: NotRequired[list[Attempt]]
-    result: NotRequired[VisualCode]
+    attempts: NotRequired[list[dict[str, Any]]]
+    """Plain data, as checkpoints keep it."""
+    result: Annotated[NotRequired[VisualCode], UntrackedValue]
 
 
 class Input(TypedDict):
@@ -57,15 +63,16 @@ class Output(TypedDict):
     """What the graph gives."""
 
     messages: Annotated[list[AnyMessage], add_messages]
-    result: VisualCode
+    result: Annotated[VisualCode, UntrackedValue]
+    """Typed; a checkpoint keeps the attempts, as plain data."""
 
 
 def create_visual_to_code(
     model: BaseChatModel | ModelOf | str | None = None,
     *,
     browser: Browser | None = None,
-    rounds: int = 3,
-    alike: float = 0.97,
+    rounds: int | RoundsOf = 3,
+    alike: float | LikenessOf = 0.97,
     gain: float = 0.005,
     checkpointer: Checkpointer = None,
     context_schema: type[Any] | None = None,
@@ -91,8 +98,8 @@ def create_visual_to_code(
         model: A chat model that sees pictures, the id of a Kimi model, None for
             `default_model()`, or a function of the run's context.
         browser: Where pages are rendered.
-        rounds: How many pages are asked for at most.
-        alike: The likeness, from 0 to 1, that is good enough.
+        rounds: How many pages are asked for at most, or a function of the run's context.
+        alike: The likeness, from 0 to 1, that is good enough, or a function of the run's context.
         gain: By how much an attempt must be better than the best before, to go on.
         checkpointer: Keeps threads.
         context_schema: The type of `Runtime.context`.
@@ -105,9 +112,8 @@ def create_visual_to_code(
     Raises:
         ValueError: When `rounds` is below 1.
     """
-    if rounds < 1:
-        msg = f"rounds={rounds}: at least one page is asked for"
-        raise ValueError(msg)
+    if not callable(rounds):
+        _checked(rounds)
     chosen = default_model(model=model) if model is None or isinstance(model, str) else model
     nodes = _Nodes(chosen, browser or Browser(), rounds=rounds, alike=alike, gain=gain)
     graph = StateGraph(
@@ -128,8 +134,8 @@ class _Nodes:
         model: BaseChatModel | ModelOf,
         browser: Browser,
         *,
-        rounds: int,
-        alike: float,
+        rounds: int | RoundsOf,
+        alike: float | LikenessOf,
         gain: float,
     ) -> None:
         self._model = model
@@ -143,7 +149,9 @@ class _Nodes:
 
         Raises:
             KimiInvalidInputError: There is none, or it is damaged.
+            ValueError: The context asks for less than one round.
         """
+        _checked(_of_context(self._rounds))
         picture = _mock_up(state["messages"])
         picture.thumbnail((_MOST_SIDE, _MOST_SIDE))
         return {"mock_up": _as_png(picture), "replies": [], "attempts": []}
@@ -155,29 +163,31 @@ class _Nodes:
 
     async def adraft(self, state: State, config: RunnableConfig) -> dict[str, Any]:
         """Ask for a page."""
-        reply = await self._asked().ainvoke(_conversation(state), config)
+        model = await asyncio.to_thread(self._asked)
+        messages = await asyncio.to_thread(_conversation, state)
+        reply = await model.ainvoke(messages, config)
         return {"replies": [*state["replies"], reply]}
 
     def render(self, state: State) -> Command[Literal["draft", "__end__"]]:
         """Render the page, compare it, and tell whether to go on."""
         target = _from_png(state["mock_up"])
         attempt = self._attempt(state["replies"][-1].text, target)
-        before = max((one.likeness for one in state["attempts"]), default=0.0)
-        attempts = [*state["attempts"], attempt]
+        earlier = [Attempt.model_validate(one) for one in state["attempts"]]
+        before = max((one.likeness for one in earlier), default=0.0)
+        attempts = [*earlier, attempt]
+        kept = [one.model_dump() for one in attempts]
         ended = self._ended(attempt, before, len(attempts))
         if ended is None:
             shown = _shown(attempt, target)
-            update = {"attempts": attempts, "replies": [*state["replies"], shown]}
+            update = {"attempts": kept, "replies": [*state["replies"], shown]}
             return Command(goto="draft", update=update)
         result = _result(attempts, ended, state["mock_up"])
         told = f"```html\n{result.html}\n```" if result.html else f"No page: {attempt.error}."
-        update = {"attempts": attempts, "result": result, "messages": [AIMessage(told)]}
+        update = {"attempts": kept, "result": result, "messages": [AIMessage(told)]}
         return Command(goto="__end__", update=update)
 
     def _asked(self) -> BaseChatModel:
-        if isinstance(self._model, BaseChatModel):
-            return self._model
-        return self._model(get_runtime().context)
+        return _of_context(self._model)
 
     def _attempt(self, reply: str, target: Image.Image) -> Attempt:
         html = page_in(reply)
@@ -192,13 +202,24 @@ class _Nodes:
         return Attempt(html=html, screenshot=base64.b64encode(png).decode(), likeness=found)
 
     def _ended(self, attempt: Attempt, before: float, attempts: int) -> Ending | None:
-        if attempt.likeness >= self._alike:
+        if attempt.likeness >= _of_context(self._alike):
             return "alike"
-        if attempts >= self._rounds:
+        if attempts >= _of_context(self._rounds):
             return "no_page" if attempt.error else "rounds"
         if before and attempt.likeness < before + self._gain:
             return "no_page" if attempt.error else "not_better"
         return None
+
+
+def _of_context(value: _T | Callable[[Any], _T]) -> _T:
+    """Return a value that may be a function of the run's context."""
+    return value(get_runtime().context) if callable(value) else value
+
+
+def _checked(rounds: int) -> None:
+    if rounds < 1:
+        msg = f"rounds={rounds}: at least one page is asked for"
+        raise ValueError(msg)
 
 
 def page_in(reply: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 _WIDTH = 320
+_MOST_HEIGHT = 2_560
 _WINDOW = 8
 _C1, _C2 = 6.5025, 58.5225
 _ROWS = ("in the upper third", "in the middle third", "in the lower third")
@@ -18,6 +19,7 @@ def likeness(picture: Image.Image, target: Image.Image) -> float:
     The mean of two measures at 320 pixels' width: structural similarity of the brightness (SSIM in
     windows of 8 pixels; Wang and others, 2004) sees edges and text, the colour difference sees
     areas. A picture of another size is compared as it would stand in the target's place: scaled.
+    More than 2,560 pixels of height are scaled down to them.
     """
     return float(_alike(picture, target).mean())
 
@@ -36,7 +38,8 @@ def differs_most(picture: Image.Image, target: Image.Image) -> str:
 
 def _alike(picture: Image.Image, target: Image.Image) -> np.ndarray:
     """Return the likeness of each window."""
-    height = max(_WINDOW, round(target.height * _WIDTH / target.width))
+    height = round(target.height * _WIDTH / target.width)
+    height = min(max(_WINDOW, height), _MOST_HEIGHT)
     one, two = (_pixels(each, height) for each in (picture, target))
     colours = 1 - np.abs(_windows(one).mean((2, 3)) - _windows(two).mean((2, 3))).max(-1) / 255
     structure = _ssim(_windows(one @ _LUMA), _windows(two @ _LUMA))

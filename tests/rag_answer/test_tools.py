@@ -12,6 +12,7 @@ from langchain_kimi import create_tool_agent
 from langchain_kimi.content import visual_tokens
 from langchain_kimi.rag import Filter
 from langchain_kimi.rag.answer import rag_tools
+from langchain_kimi.swarm import create_background_agent
 from langchain_kimi.testing import call, say
 from tests.rag_answer.conftest import asked, pictures, shown
 
@@ -104,3 +105,29 @@ async def test_the_tool_agent_searches_and_looks(library, kimi_server_factory, d
     assert "report.pdf, page 3" in shown(server.requests[1])
     assert pictures(server.requests[2]) == 1
     await llm.aclose()
+
+
+async def test_a_background_agent_searches_and_looks(library, kimi_server, llm, tmp_path) -> None:
+    name = page_id(library, "sales of oats in tonnes")
+
+    def reply(request):
+        said = shown(request)
+        if "assign_task" in str(request.get("tools")):
+            done = "81 tonnes." in said
+            return (
+                say("81 tonnes.") if done else call("assign_task", agent="general", prompt="oats")
+            )
+        if pictures(request):
+            return say("81 tonnes.")
+        if "report.pdf, page 3" in said:
+            return call("open_page", page_id=name)
+        return call("search", query="sales of oats")
+
+    kimi_server.respond_with(reply)
+    agent = create_background_agent(llm, rag_tools(library), journal=tmp_path / "journal.sqlite")
+    found = await agent.ainvoke(
+        asked("How many tonnes of oats?"), {"configurable": {"thread_id": "oats"}}
+    )
+    await llm.aclose()
+    assert found["result"] == "81 tonnes."
+    assert [pictures(request) for request in kimi_server.requests] == [0, 0, 0, 1, 0]

@@ -8,11 +8,14 @@ import os
 import re
 import shutil
 import threading
+import tracemalloc
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from blockbuster import blockbuster_ctx
+from langgraph.checkpoint.memory import InMemorySaver
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
@@ -128,6 +131,25 @@ def test_rounds_are_bounded_and_a_reply_without_a_page_is_told(
     assert "holds no HTML document" in str(server.requests[1]["messages"][-1])
 
 
+@in_browser
+async def test_it_blocks_no_loop_and_keeps_plain_data(
+    server: KimiServer, llm: ChatKimi, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script(fenced(POOR), fenced(GOOD))
+    graph = create_visual_to_code(lambda _: llm, checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "1"}}
+
+    with blockbuster_ctx():
+        state = await graph.ainvoke(asked(), config)
+        kept = (await graph.aget_state(config)).values
+    await llm.aclose()
+
+    assert state["result"].ended == "alike"
+    assert "result" not in kept
+    assert [one["html"] for one in kept["attempts"]] == [POOR, GOOD]
+    assert "unregistered type" not in caplog.text
+
+
 def test_without_any_page_it_says_so(server: KimiServer, llm: ChatKimi) -> None:
     server.script(say("No."))
 
@@ -232,6 +254,16 @@ def test_likeness_orders_pictures() -> None:
     spotted = target.copy()
     ImageDraw.Draw(spotted).rectangle((400, 260, 479, 319), fill="black")
     assert differs_most(spotted, target) == "in the lower third, on the right"
+
+
+def test_a_narrow_mock_up_takes_little_memory() -> None:
+    narrow = Image.new("RGB", (8, 4_096), "white")
+    tracemalloc.start()
+    try:
+        assert likeness(narrow, narrow) == pytest.approx(1)
+        assert tracemalloc.get_traced_memory()[1] < 300_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ NOT_ANSWERED = "The documents do not answer this:"
 _MOST_QUERIES = 4
 _QUERY_CHARACTERS = 300
 _PICTURE = re.compile(r"!\[([^\]\n]*)\]\([^)\n]*\)")
-"""A picture from elsewhere: whoever shows the answer would load it, with what its URL tells."""
+_PICTURE_HEAD = re.compile(r"!(?=\[)")
+_LOADING_TAG = re.compile(r"<(?=(?:style|script|svg)\b|[a-z][\w:-]*[\s/][^<>]*=)", re.IGNORECASE)
+"""A tag that may load something: without an attribute only these do."""
 
 
 class Verdict:
@@ -33,7 +35,7 @@ class Verdict:
     def check(self, state: RagState) -> Command[Literal["retrieve", "__end__"]]:
         """Check each quote and claim by code, then answer or look again."""
         run = Run(self._options)
-        reply = read_reply(_PICTURE.sub(r"[\1]", state["draft"]["text"]))
+        reply = read_reply(without_pictures(state["draft"]["text"]))
         sources = load_sources(run.corpus, thaw_packed(state["packed"]).slots)
         checked = check(run.corpus, reply, sources, question=state["plan"]["question"])
         emit(
@@ -100,6 +102,16 @@ class Verdict:
             stand_in=state["draft"]["asked_model"] and is_stand_in(run.model),
         )
         return answer.with_pictures_of(corpus)
+
+
+def without_pictures(text: str) -> str:
+    """Return a text from which Markdown loads nothing.
+
+    Whoever shows a picture from elsewhere tells its server what stands in the URL. Pictures that
+    are written plainly go; what else begins like one, or like a tag that loads, is taken apart.
+    """
+    text = _PICTURE_HEAD.sub("! ", _PICTURE.sub(r"[\1]", text))
+    return _LOADING_TAG.sub("< ", text)
 
 
 def _all_shown(run: Run, state: RagState) -> bool:
