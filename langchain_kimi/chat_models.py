@@ -34,18 +34,21 @@ from langchain_kimi.errors import (
 )
 from langchain_kimi.models import ModelFacts, facts_of
 from langchain_kimi.options import (
+    MOST_TOKENS,
     StructuredMethod,
     as_timeout,
     fields,
     number,
-    open_headers,
     positive,
     refuse_unknown,
+    stops,
     switch,
     whole,
     wire_tools,
+    words,
 )
 from langchain_kimi.transport import Timeout, Transport
+from langchain_kimi.transport.server import open_headers
 from langchain_kimi.wire import blocks
 from langchain_kimi.wire.budget import estimate_request
 from langchain_kimi.wire.reply import PROVIDER, carries_output, read_reply
@@ -228,7 +231,9 @@ class ChatKimi(ChatNVIDIA):
     """Whether the reasoning of turns before the last answer stays in the prompt (K2.6 and newer).
     The reasoning of a running tool loop always does."""
 
-    max_tokens: int | None = Field(default=None, gt=0, lt=2**31 - 1, alias="max_completion_tokens")
+    max_tokens: int | None = Field(
+        default=None, gt=0, le=MOST_TOKENS, alias="max_completion_tokens"
+    )
     """Budget of reasoning and answer together, in tokens. Default: 32,768 where the model thinks,
     16,384 where it does not, less where the context window or the endpoint has less."""
 
@@ -249,7 +254,8 @@ class ChatKimi(ChatNVIDIA):
     """Fields laid over the request's JSON, objects field by field."""
 
     default_headers: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
-    """Headers of every request. Those that may hold a secret are left out of dumps and pickles."""
+    """Headers of every request. All but a few standard ones may hold a secret: they are left out of
+    dumps and pickles, and their values out of error texts."""
 
     verify_ssl: bool | str = True
     """True, False, or the path of a CA file."""
@@ -366,9 +372,8 @@ class ChatKimi(ChatNVIDIA):
         budget = kwargs.get("max_completion_tokens") or kwargs.get("max_tokens") or self.max_tokens
         if budget:
             params["ls_max_tokens"] = budget
-        stops = stop or self.stop
-        if stops:
-            params["ls_stop"] = [stops] if isinstance(stops, str) else list(stops)
+        if asked := stops(stop or self.stop):
+            params["ls_stop"] = asked
         return params
 
     @property
@@ -511,8 +516,7 @@ class ChatKimi(ChatNVIDIA):
     ) -> Request:
         if kwargs:
             refuse_unknown(kwargs, _CALL_OPTIONS)
-        model = kwargs.get("model") or self.model
-        stops = stop if stop is not None else self.stop
+        model = words(kwargs, "model", self.model)
         usage = switch(kwargs, "stream_usage", self.stream_usage)
         budget = positive(kwargs, "max_completion_tokens") or positive(kwargs, "max_tokens")
         return build_request(
@@ -527,10 +531,10 @@ class ChatKimi(ChatNVIDIA):
                 top_p=number(kwargs, "top_p", self.top_p),
                 max_tokens=budget or self.max_tokens,
                 seed=whole(kwargs, "seed", self.seed),
-                stop=[stops] if isinstance(stops, str) else stops,
+                stop=stops(self.stop if stop is None else stop),
                 tools=wire_tools(kwargs["tools"]) if kwargs.get("tools") else (),
                 tool_choice=kwargs.get("tool_choice"),
-                parallel_tool_calls=kwargs.get("parallel_tool_calls"),
+                parallel_tool_calls=switch(kwargs, "parallel_tool_calls", None),
                 response_format=kwargs.get("response_format"),
                 stream=stream,
                 stream_options=self.stream_options if usage else None,

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.transport import Timeout
-from langchain_kimi.transport.server import names_a_secret
 from langchain_kimi.wire.tool_schemas import to_kimi_tool
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 __all__ = [
+    "MOST_TOKENS",
     "StructuredMethod",
     "as_timeout",
     "fields",
     "number",
-    "open_headers",
     "positive",
     "refuse_unknown",
+    "stops",
     "switch",
     "whole",
     "wire_tools",
+    "words",
 ]
 
 StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
 """The methods of `with_structured_output`."""
 
+MOST_TOKENS = 2**31 - 2
+"""The largest budget that servers read."""
+
+_Default = TypeVar("_Default", bool, None)
 _RANGES = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0)}
 
 
@@ -50,7 +55,37 @@ def refuse_unknown(kwargs: Mapping[str, Any], known: Collection[str]) -> None:
         raise KimiInvalidInputError(msg)
 
 
-def switch(options: Mapping[str, Any], name: str, default: bool) -> bool:
+def words(options: Mapping[str, Any], name: str, default: str) -> str:
+    """Read a text of a call, `model`; None or nothing leaves it to the model's field.
+
+    Raises:
+        KimiInvalidInputError: It is no text, or empty.
+    """
+    value = options.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, str) or not value.strip():
+        msg = f"{name}={value!r}: pass a text, such as {default!r}"
+        raise KimiInvalidInputError(msg)
+    return value
+
+
+def stops(stop: Any) -> list[str] | None:
+    """Read stop sequences: a text or several.
+
+    Raises:
+        KimiInvalidInputError: They are something else.
+    """
+    if stop is None:
+        return None
+    found = [stop] if isinstance(stop, str) else stop
+    if not isinstance(found, list | tuple) or not all(isinstance(one, str) for one in found):
+        msg = f"stop={stop!r}: pass a text, or a list of texts"
+        raise KimiInvalidInputError(msg)
+    return list(found)
+
+
+def switch(options: Mapping[str, Any], name: str, default: _Default) -> bool | _Default:
     """Read a switch of a call; None or nothing leaves it to the model's field.
 
     Raises:
@@ -74,8 +109,8 @@ def positive(options: Mapping[str, Any], name: str) -> int | None:
     value = options.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        msg = f"{name}={value!r}: pass a whole number of tokens, at least 1"
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_TOKENS:
+        msg = f"{name}={value!r}: pass a whole number of tokens from 1 to {MOST_TOKENS:,}"
         raise KimiInvalidInputError(msg)
     return value
 
@@ -151,8 +186,3 @@ def as_timeout(timeout: float | Timeout | None) -> Timeout:
     if isinstance(timeout, Timeout):
         return timeout
     return Timeout(connect=timeout, response=timeout, idle=timeout)
-
-
-def open_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Leave out the headers whose names say that they hold a secret."""
-    return {name: value for name, value in headers.items() if not names_a_secret(name)}

@@ -41,9 +41,8 @@ STALE_SECONDS = 5.0
 _POLLING_PATH = "/v2/nvcf/pexec/status/"
 _NVIDIA_POLLING = f"https://api.nvcf.nvidia.com{_POLLING_PATH}"
 _NVIDIA_HOST = re.compile(r"(?:[\w-]+\.)*api(?:\.nvcf)?\.nvidia\.com")
-_SECRET_HEADER = re.compile(
-    r"auth|bearer|cookie|cred|jwt|key|pass|pwd|secret|session|sid|sign|token", re.IGNORECASE
-)
+_OPEN_HEADERS = frozenset({"accept", "accept-language", "nvcf-poll-seconds", "user-agent"})
+_SHORTEST_SECRET = 4
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _PLAIN_ID = re.compile(r"(?!.*(?:nvapi|sk|ak)-)[\w.:-]{1,100}", re.ASCII)
@@ -53,9 +52,9 @@ class Headers(Secret[Mapping[str, str]]):
     """Headers of requests: shown nowhere but on the wire."""
 
 
-def names_a_secret(header: str) -> bool:
-    """Tell whether a header's name says that its value is a secret."""
-    return _SECRET_HEADER.search(header) is not None
+def open_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that hold no secret: a few standard ones; any other may."""
+    return {name: value for name, value in headers.items() if name.lower() in _OPEN_HEADERS}
 
 
 def sealed(*parts: Mapping[str, str]) -> Headers:
@@ -234,10 +233,12 @@ class Server:
         return sealed(standard, self.headers.get_secret_value())
 
     def _hidden(self) -> Secret[tuple[str, ...]]:
-        """Return what must not be shown: the key, and headers that carry such, whole and bare."""
+        """Return what must not be shown: the key, and headers but the open ones, whole and bare."""
         headers = self.headers.get_secret_value()
-        found = [value for name, value in headers.items() if names_a_secret(name)]
-        found += [value.split(" ")[-1] for value in found]
+        kept = [value for _, value in headers.items() - open_headers(headers).items()]
+        bare = [part.split("=", 1)[-1] for value in kept for part in re.split(r"[;,]\s*", value)]
+        found = [one for value in (*kept, *bare) for one in (value.strip(), value.split(" ")[-1])]
+        found = [value for value in found if len(value) >= _SHORTEST_SECRET]
         if self.api_key:
             found.append(self.api_key.get_secret_value().strip())
         return Secret[tuple[str, ...]](tuple(filter(None, found)))

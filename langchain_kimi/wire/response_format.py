@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,6 @@ from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.wire.tool_schemas import to_kimi_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from langchain_kimi.endpoints import Endpoint
 
 __all__ = ["ResponseFormat", "read_response_format"]
@@ -44,8 +43,11 @@ def read_response_format(
         has_tools: Whether the request declares tools.
 
     Raises:
-        KimiInvalidInputError: The type is none of these, or a schema is missing.
+        KimiInvalidInputError: It is no mapping, its type none of these, or a schema is missing.
     """
+    if asked is not None and not isinstance(asked, Mapping):
+        msg = f"response_format={asked!r}: pass a dict such as {{'type': 'json_object'}}"
+        raise KimiInvalidInputError(msg)
     if asked is None or asked.get("type") == "text":
         return ResponseFormat()
     kind = asked.get("type")

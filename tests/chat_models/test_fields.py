@@ -81,10 +81,10 @@ def test_values_of_the_wrong_kind_are_refused(given: dict[str, Any]) -> None:
         ChatKimi(base_url=LOCAL, **given)
 
 
-@pytest.mark.parametrize("budget", [0, -5, 1.5, "many", True])
+@pytest.mark.parametrize("budget", [0, -5, 1.5, "many", True, 2**40])
 @pytest.mark.parametrize("name", ["max_completion_tokens", "max_tokens"])
 def test_a_budget_of_a_call_is_a_count(name: str, budget: Any) -> None:
-    with pytest.raises(KimiInvalidInputError, match=f"{name}=.*at least 1"):
+    with pytest.raises(KimiInvalidInputError, match=f"{name}=.*from 1 to 2,147,483,646"):
         ChatKimi(base_url=LOCAL).invoke("Hi", **{name: budget})
 
 
@@ -518,6 +518,11 @@ def test_the_tokens_of_a_text_are_estimated() -> None:
         {"seed": -1},
         {"seed": 1.5},
         {"extra_body": [1]},
+        {"model": 3},
+        {"model": " "},
+        {"stop": 3},
+        {"stop": [3]},
+        {"response_format": 3},
     ],
 )
 def test_values_of_a_call_are_checked_as_fields_are(option: dict[str, Any]) -> None:

@@ -36,8 +36,9 @@ KEY = "nvapi-7f3b2a9c-very-secret-0123456789"
 TOKEN = "tok-11aa22bb33cc44dd"
 HEADERS = {
     "Authorization": f"Basic {TOKEN}",
-    **dict.fromkeys(("X-Api-Key", "Cookie", "X-Jwt", "X-Session-Id", "X-Password"), TOKEN),
-    "X-Org": "blue",
+    **dict.fromkeys(("X-Api-Key", "X-Jwt", "X-Corp-Ticket", "X-Org"), TOKEN),
+    "Cookie": f"theme=dark; sid={TOKEN}; path=/",
+    "NVCF-POLL-SECONDS": "5",
 }
 
 
@@ -155,7 +156,7 @@ def test_dumps_and_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_clean(text)
     assert isinstance(loaded, ChatKimi)
     assert loaded.api_key == SecretStr("nvapi-other")
-    assert loaded.default_headers == {"X-Org": "blue"}
+    assert loaded.default_headers == {"NVCF-POLL-SECONDS": "5"}
     assert loaded.timeout == Timeout(connect=1.0, response=math.inf, idle=3.0)
     assert loaded._identifying_params == llm._identifying_params
     assert loaded.verify_ssl is False
@@ -194,7 +195,7 @@ def test_pickles_and_copies(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert loaded.api_key is None
     assert loaded._key() == "nvapi-of-the-environment"
-    assert loaded.default_headers == {"X-Org": "blue"}
+    assert loaded.default_headers == {"NVCF-POLL-SECONDS": "5"}
     assert isinstance(binding, KimiBinding)
     assert binding.kwargs == {"thinking": False}
     for twin in (copy.copy(llm), copy.deepcopy(llm), llm.model_copy(deep=True)):

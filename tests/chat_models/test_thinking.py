@@ -169,10 +169,13 @@ def test_alternatives(
     assert all("tools" in server.requests[-1] for server in (one, other))
 
 
+@pytest.mark.parametrize("name", ["thinking", "parallel_tool_calls"])
 @pytest.mark.parametrize("value", ["disabled", {"type": "disabled"}, 0, "false"])
-def test_what_is_no_switch_is_refused(vllm: KimiServer, connect: Any, value: Any) -> None:
-    with pytest.raises(KimiInvalidInputError, match=r"thinking=.* is no switch"):
-        connect(vllm).invoke("Hi", thinking=value)
+def test_what_is_no_switch_is_refused(
+    vllm: KimiServer, connect: Any, value: Any, name: str
+) -> None:
+    with pytest.raises(KimiInvalidInputError, match=rf"{name}=.* is no switch"):
+        connect(vllm).invoke("Hi", **{name: value})
     assert vllm.requests == []
 
 

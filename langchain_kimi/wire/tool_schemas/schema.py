@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import Any
 
 from langchain_kimi.errors import KimiInvalidInputError
@@ -26,7 +28,18 @@ def to_kimi_schema(schema: Schema) -> Schema:
         KimiInvalidInputError: It is no JSON Schema, refers outside itself, or is nested deeper
             than 64 levels.
     """
-    return _translated(schema)[0]
+    try:
+        text = json.dumps(schema)
+    except (TypeError, ValueError, RecursionError):
+        return _translated(schema)[0]  # no JSON: the translator says what is wrong
+    translated: Schema = json.loads(_translated_text(text))
+    return translated
+
+
+@lru_cache(maxsize=1024)
+def _translated_text(text: str) -> str:
+    """Translate a schema in JSON; agents bind the same tools at every step."""
+    return json.dumps(_translated(json.loads(text))[0])
 
 
 def schema_differences(schema: Schema) -> list[SchemaDifference]:
