@@ -15,7 +15,7 @@ from pathlib import Path
 from langchain_core.tools import BaseTool, ToolException, tool
 
 from langchain_kimi.tools.patterns import Pattern, glob, regular_expression
-from langchain_kimi.tools.root import Root
+from langchain_kimi.tools.root import Root, below
 from langchain_kimi.tools.secrets import SECRET_FILES, Secrets
 
 MAX_ENTRIES = 500
@@ -129,7 +129,8 @@ class _Files:
             if deadline.is_over():
                 yield deadline.note
                 return
-            if wanted.fits(_text(file.relative_to(folder).as_posix())):
+            inside = below(file, folder)
+            if inside is not None and wanted.fits(_text(inside.as_posix())):
                 yield self.root.relative(file)
 
     def read(self, path: str, start_line: int, line_count: int) -> str:

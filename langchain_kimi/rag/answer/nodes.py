@@ -11,6 +11,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
+# imported with the graph: on first use its own imports would read files on the event loop
+import langchain_kimi.structured_output  # noqa: F401
 from langchain_kimi.chat_models import ChatKimi
 from langchain_kimi.errors import KimiStructuredOutputError
 from langchain_kimi.rag.answer.candidates import candidate_of
