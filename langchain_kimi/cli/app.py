@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from langchain_kimi._version import __version__
-from langchain_kimi.cli import options, rag, runs
+from langchain_kimi.cli import options, rag, runs, worker
 from langchain_kimi.cli.options import EndpointChoice
 
 app = typer.Typer(
@@ -243,3 +243,4 @@ def demo(
 
 rag.register(app)
 runs.register(app)
+worker.register(app)

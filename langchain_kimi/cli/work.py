@@ -73,7 +73,7 @@ def work(job: Work, llm: ChatKimi, console: Console, approve: Approve, tools: An
     missing goes on with that.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
-    make = partial(create_background_agent, llm, tools, interrupt_on=_asked(tools))
+    make = partial(create_background_agent, llm, tools, interrupt_on=asked(tools))
     found = asyncio.run(run_job(job, make, console, approve))
     console.print(Markdown(plain(found["result"])))
     for item in found["missing"]:
@@ -168,7 +168,7 @@ async def _follow(agent: Any, begin: Any, config: RunnableConfig, console: Conso
         console.print(progress.headline(), markup=False)
 
 
-def _asked(tools: Any) -> dict[str, bool | dict[str, Any]]:
+def asked(tools: Any) -> dict[str, bool | dict[str, Any]]:
     """Ask a person before what runs code or changes the world."""
     allowed = {"allowed_decisions": ["approve", "reject"]}
     return {

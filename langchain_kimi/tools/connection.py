@@ -1,4 +1,4 @@
-"""One HTTP GET to an address that was checked, with one deadline over all of it.
+"""One HTTP request to an address that was checked, with one deadline over all of it.
 
 The standard library's client is used, because the connection must go to the address that was
 checked: a client that resolves the name again could be led elsewhere. Its timeouts are for each
@@ -57,7 +57,18 @@ class Reply:
 
 
 def get(target: Target, headers: Mapping[str, str], deadline: Deadline) -> Reply:
-    """Get a page.
+    """Get a page; errors as for `send`."""
+    return send("GET", target, headers, deadline)
+
+
+def send(
+    method: str,
+    target: Target,
+    headers: Mapping[str, str],
+    deadline: Deadline,
+    body: bytes | None = None,
+) -> Reply:
+    """Make a request.
 
     Raises:
         OSError: When the server cannot be reached, or the time is up.
@@ -66,7 +77,8 @@ def get(target: Target, headers: Mapping[str, str], deadline: Deadline) -> Reply
     connection = http.client.HTTPConnection(target.host, target.port)
     with _open(target, deadline) as stream, closing(connection):
         connection.sock = _TimedSocket(stream, deadline)
-        connection.request("GET", target.path, headers={**headers, "Host": target.netloc})
+        sent = {**headers, "Host": target.netloc}
+        connection.request(method, target.path, body=body, headers=sent)
         with connection.getresponse() as response:
             return Reply(
                 status=response.status,

@@ -1,0 +1,119 @@
+"""Runs at work in this process: begun or gone on with, asked, answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command
+
+from langchain_kimi.swarm import SwarmEvent, is_unfinished, running
+from langchain_kimi.swarm.live_runs import leave
+from langchain_kimi.workers.control import obey
+from langchain_kimi.workers.task import Task
+
+Observer = Callable[[str, SwarmEvent], None]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a person is asked, in the schema of `HumanInTheLoopMiddleware`, and the answer."""
+
+    request: dict[str, Any]
+    answer: asyncio.Future[list[dict[str, Any]]]
+
+
+class Runner:
+    """Runs the agent; all in one event loop, each run in a thread of the graph's own name."""
+
+    def __init__(self, agent: Any, observe: Observer | None = None) -> None:
+        self._agent = agent
+        self._observe = observe
+        self._asked: dict[str, _Asked] = {}
+        self._at_work: dict[str, asyncio.Task[dict[str, Any]]] = {}
+
+    async def run(self, run: str, task: Task) -> dict[str, Any]:
+        """Do a task, or go on with it, to its end; what was done before is not done again.
+
+        Returns:
+            `run`, `status`, `result`, `missing` and `usage`.
+        """
+        work = self._at_work[run] = asyncio.ensure_future(self._to_end(run, task))
+        try:
+            return await work
+        finally:
+            self._at_work.pop(run, None)
+
+    async def control(self, run: str, command: str, argument: Any) -> dict[str, Any] | None:
+        """Do what is asked about a run; None when it is not at work here."""
+        handle = running(run)
+        if run not in self._at_work or handle is None:
+            return None
+        if command == "answer":
+            return self._answer(run, argument)
+        done = obey(handle, command, argument)
+        if command == "look":
+            done["asked"] = self._asked[run].request if run in self._asked else None
+        if command == "cancel" and argument is None:
+            self._answer(run, [])
+        return done
+
+    async def stop(self) -> None:
+        """Leave all runs as they are on disk."""
+        for run, work in list(self._at_work.items()):
+            work.cancel()
+            await asyncio.wait([work])
+            await leave(run)
+
+    def _answer(self, run: str, decisions: list[dict[str, Any]]) -> dict[str, Any]:
+        asked = self._asked.get(run)
+        if asked is None or asked.answer.done():
+            return {"error": "the run does not ask for anything"}
+        needed = len(asked.request["action_requests"])
+        if decisions and len(decisions) != needed:
+            return {"error": f"{needed} decisions are needed, {len(decisions)} were given"}
+        asked.answer.set_result(decisions)
+        return {}
+
+    async def _to_end(self, run: str, task: Task) -> dict[str, Any]:
+        config: RunnableConfig = {"configurable": {"thread_id": run}}
+        state = await self._agent.aget_state(config)
+        begin: Any = None
+        if not is_unfinished(state) and not state.values.get("status"):
+            begin = {"messages": [HumanMessage(task.task)], "budget": task.budget}
+        while is_unfinished(state) or begin is not None:
+            if state.interrupts:
+                begin = await self._decided(run, state.interrupts[0].value)
+            async for event in self._agent.astream(
+                begin, config, stream_mode="custom", durability="sync"
+            ):
+                if self._observe is not None:
+                    self._observe(run, event)
+            begin = None
+            state = await self._agent.aget_state(config)
+        return _told(run, state.values)
+
+    async def _decided(self, run: str, request: dict[str, Any]) -> Command[Any]:
+        """Wait for a person; a run that is cancelled meanwhile gets refusals."""
+        answer = asyncio.get_running_loop().create_future()
+        self._asked[run] = _Asked(request, answer)
+        try:
+            given = await answer
+        finally:
+            del self._asked[run]
+        refused = {"type": "reject", "message": "The run was cancelled."}
+        return Command(resume={"decisions": given or [refused] * len(request["action_requests"])})
+
+
+def _told(run: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run": run,
+        "status": values["status"],
+        "result": values["result"],
+        "missing": list(values["missing"]),
+        "usage": dict(values["usage"]),
+    }

@@ -1,0 +1,253 @@
+"""`Worker`: takes runs from the queue, and over from workers that died."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from dbos import DBOS, StepOptions, WorkflowStatus
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from langchain_kimi.swarm import Journal
+from langchain_kimi.workers import engine, schedules
+from langchain_kimi.workers.place import Place, Presence
+from langchain_kimi.workers.runner import Observer, Runner
+from langchain_kimi.workers.task import Task
+from langchain_kimi.workers.webhook import WebhookRefusedError, tell
+
+logger = logging.getLogger(__name__)
+
+AgentOf = Callable[[Journal, BaseCheckpointSaver[Any]], Any]
+Notify = Callable[[dict[str, Any]], None]
+
+LOOK_SECONDS = 1.0
+"""How often a worker looks for runs of workers that are gone, and whether it is seen itself."""
+
+QUEUE_SECONDS = 0.25
+"""How often a worker looks into the queue."""
+
+MOST_TAKEOVERS = 10
+"""A run that so many workers died with is given up: it may be what kills them."""
+
+_TRIES = 5
+
+
+class WorkerLostError(ConnectionError):
+    """The database does not see this worker any more: others may take its runs over."""
+
+
+class Worker:
+    """Works on the runs of a queue, around the clock.
+
+    One for each process, as DBOS is. Its runs lie in the journal; the queue knows of each only
+    that it waits, is at work with a worker, or came to its end.
+    """
+
+    def __init__(
+        self,
+        agent: AgentOf,
+        where: str | Path = ".langchain-kimi",
+        *,
+        concurrency: int = 4,
+        grace: float = 30.0,
+        notify: Notify | None = None,
+        private_hosts: Sequence[str] = (),
+        observe: Observer | None = None,
+    ) -> None:
+        """Set it up; nothing is opened before `serve`.
+
+        Args:
+            agent: Makes the background agent, with the journal and the checkpointer given.
+            where: A folder, for one worker, or `postgresql://…`, for several.
+            concurrency: Runs at a time. It is a setting of the queue: the worker that came last
+                says it for all.
+            grace: Seconds that runs may take to their end when the worker is to stop; what is
+                left goes on with another worker, or with the next.
+            notify: Called with each run's end, in a thread; what it raises is logged.
+            private_hosts: Hosts of webhooks that may have private addresses, as `host:port`.
+            observe: Called with each event of each run.
+
+        Raises:
+            ValueError: For a concurrency below 1, or an unknown kind of place.
+        """
+        if concurrency < 1:
+            msg = f"concurrency={concurrency}: at least one run at a time"
+            raise ValueError(msg)
+        self.name = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._agent = agent
+        self._place = Place(where)
+        self._concurrency = concurrency
+        self._grace = grace
+        self._notify = notify
+        self._private_hosts = tuple(private_hosts)
+        self._observe = observe
+        self._stop: asyncio.Event | None = None
+
+    async def serve(self) -> None:
+        """Work until `stop`, SIGTERM or SIGINT; then take no more, and wait for what runs.
+
+        Raises:
+            OSError: The folder has a worker already, or the database cannot be reached.
+            WorkerLostError: The database was lost. The runs are on disk; start the worker again.
+        """
+        loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(NotImplementedError, ValueError, RuntimeError):  # not in the main thread
+                loop.add_signal_handler(number, self._stop.set)
+        presence = await asyncio.to_thread(self._place.enter, self.name)
+        try:
+            async with self._place.stores() as (journal, saver):
+                runner = Runner(self._agent(journal, saver), self._observe)
+                await asyncio.to_thread(self._launch, runner, loop)
+                try:
+                    await self._watch(presence)
+                except WorkerLostError:
+                    await self._end(runner, grace=0)
+                    raise
+                await self._end(runner, grace=self._grace)
+        finally:
+            presence.leave()
+
+    def stop(self) -> None:
+        """Let `serve` come to its end, as SIGTERM does; to be called in its loop."""
+        if self._stop is not None:
+            self._stop.set()
+
+    # --- the engine ---------------------------------------------------------------------------
+
+    def _launch(self, runner: Runner, loop: asyncio.AbstractEventLoop) -> None:
+        DBOS(config=engine.configuration(self._place, self.name))
+        self._register(runner, loop)
+        own = engine.control_queue(self.name)
+        DBOS.listen_queues([engine.RUNS, own])
+        DBOS.launch()
+        DBOS.register_queue(
+            engine.RUNS,
+            worker_concurrency=self._concurrency,
+            polling_interval_sec=QUEUE_SECONDS,
+            on_conflict="always_update",
+        )
+        DBOS.register_queue(own, polling_interval_sec=QUEUE_SECONDS)
+        schedules.catch_up()
+
+    def _register(self, runner: Runner, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell the engine what its names mean. Each is called in a thread; we work in our loop."""
+
+        def inside(work: Coroutine[Any, Any, Any]) -> Any:
+            return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+        def run(task: dict[str, Any]) -> dict[str, Any]:
+            asked = Task.model_validate(task)
+            name = DBOS.workflow_id
+            assert name is not None
+            told = inside(runner.run(name, asked))
+            return self._ended(told, asked)
+
+        def scheduled(_at: Any, context: dict[str, Any]) -> dict[str, Any]:
+            return run(context["task"])
+
+        def control(name: str, command: str, argument: Any) -> dict[str, Any] | None:
+            answer: dict[str, Any] | None = inside(runner.control(name, command, argument))
+            return answer
+
+        DBOS.workflow(name=engine.RUN)(run)
+        DBOS.workflow(name=engine.SCHEDULED)(scheduled)
+        DBOS.workflow(name=engine.CONTROL)(control)
+
+    def _ended(self, told: dict[str, Any], task: Task) -> dict[str, Any]:
+        """Tell a run's end to whom it may concern; what was told is not told again."""
+        if task.webhook is not None:
+            told = {**told, "webhook": self._told_to(task.webhook, told)}
+        if self._notify is not None:
+            try:
+                self._notify(told)
+            except Exception:
+                logger.exception("notify failed for run %s", told["run"])
+        return told
+
+    def _told_to(self, url: str, told: dict[str, Any]) -> str:
+        options: StepOptions = {
+            "name": "webhook",
+            "retries_allowed": True,
+            "max_attempts": _TRIES,
+            "interval_seconds": 0.5,
+            "backoff_rate": 3.0,
+            "should_retry": lambda error: not isinstance(error, WebhookRefusedError),
+        }
+        try:
+            DBOS.run_step(options, tell, url, told, private_hosts=self._private_hosts)
+        except Exception as error:  # noqa: BLE001 - the run is done, whoever could be told
+            logger.warning("the webhook of run %s was not told: %s", told["run"], error)
+            return "failed"
+        return "told"
+
+    # --- life ---------------------------------------------------------------------------------
+
+    async def _watch(self, presence: Presence) -> None:
+        """Look after runs of workers that are gone, until it is time to stop."""
+        assert self._stop is not None
+        while not self._stop.is_set():
+            try:
+                await asyncio.to_thread(presence.check)
+            except OSError as error:
+                msg = f"{error}; the runs are on disk, start the worker again"
+                raise WorkerLostError(msg) from None
+            await asyncio.to_thread(self._take_over, presence)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), LOOK_SECONDS)
+
+    def _take_over(self, presence: Presence) -> None:
+        """Put the runs of workers that are gone back into the queue.
+
+        Only the holder of a dead worker's lock does it, so that no run goes back twice: once a
+        run is back, it is not the dead worker's any more.
+        """
+        pending = DBOS.list_workflows(
+            status="PENDING", queue_name=engine.RUNS, load_input=False, load_output=False
+        )
+        for worker in {one.executor_id for one in pending} - {self.name, None}:
+            done = presence.is_gone(str(worker))
+            if done is None:
+                continue
+            try:
+                left = DBOS.list_workflows(
+                    status="PENDING",
+                    queue_name=engine.RUNS,
+                    executor_id=worker,
+                    load_input=False,
+                    load_output=False,
+                )
+                for one in left:
+                    _put_back(one)
+                DBOS.delete_queue(engine.control_queue(str(worker)))
+            finally:
+                done()
+
+    async def _end(self, runner: Runner, *, grace: float) -> None:
+        """Take no more runs, wait for those at work, and leave the rest as it is on disk."""
+        if grace > 0:
+            with suppress(Exception):  # its queue is only a leftover
+                await asyncio.to_thread(DBOS.delete_queue, engine.control_queue(self.name))
+        await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=round(grace))
+        await runner.stop()
+
+
+def _put_back(run: WorkflowStatus) -> None:
+    """Put a dead worker's run back into the queue, unless it was put back too often."""
+    taken = (run.attributes or {}).get("takeovers", 0) + 1
+    DBOS.update_workflow_attributes(run.workflow_id, {"takeovers": taken}, merge=True)
+    if taken > MOST_TAKEOVERS:
+        logger.error("run %s is given up: %d workers died with it", run.workflow_id, taken)
+        DBOS.cancel_workflow(run.workflow_id)
+        return
+    DBOS.resume_workflow(run.workflow_id, queue_name=engine.RUNS)
+    logger.info("took run %s over from worker %s", run.workflow_id, run.executor_id)
