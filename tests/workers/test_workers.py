@@ -1,0 +1,141 @@
+"""Real workers in processes of their own: killed, drained, asleep."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from langchain_kimi.workers import Queue
+from tests.workers.conftest import Model, until
+
+if TYPE_CHECKING:
+    from langchain_kimi.testing import KimiServer
+    from tests.workers.conftest import Crew
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_a_worker_that_is_killed_under_load_loses_nothing(
+    database: str, crew_of: Callable[[str], Crew], kimi: KimiServer
+) -> None:
+    model = Model(0.15)
+    kimi.respond_with(model)
+    crew = crew_of(database)
+    with Queue(database) as queue:
+        runs = [queue.submit(f"mark word-{n}", run=f"run-{n}") for n in range(12)]
+        first, second = crew.hire(), crew.hire()
+        until(lambda: len(crew.lines("end")) >= 3)
+        held = until(lambda: _held_by(queue, first.pid))
+        first.kill()
+        ended = [queue.wait(run, seconds=40) for run in runs]
+
+    assert all(one.outcome and one.outcome["status"] == "done" for one in ended)
+    assert all(
+        f"-{second.pid}-" in str(queue_status.worker)
+        for queue_status in ended
+        if queue_status.id in held
+    )
+    assert sorted(crew.lines("end")) == sorted(f"{run} done" for run in runs)
+    steps = Counter(model.calls)
+    assert set(steps) == {f"word-{n}" for n in range(12)}
+    # four steps each, and of a killed worker's runs at most the step in flight again
+    assert all(steps[word] <= 4 + (f"run-{word[5:]}" in held) for word in steps)
+
+
+def _held_by(queue: Queue, pid: int) -> set[str]:
+    return {r.id for r in queue.runs() if r.state == "running" and f"-{pid}-" in str(r.worker)}
+
+
+def test_sigterm_drains(database: str, crew_of: Callable[[str], Crew], kimi: KimiServer) -> None:
+    model = Model(0.3)
+    kimi.respond_with(model)
+    crew = crew_of(database)
+    with Queue(database) as queue:
+        runs = [queue.submit(f"mark word-{n}", run=f"run-{n}") for n in range(4)]
+        worker = crew.hire(concurrency=2)
+        until(lambda: len(_held_by(queue, worker.pid)) == 2)
+        held = _held_by(queue, worker.pid)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0
+        states = {one.id: one.state for one in queue.runs()}
+        assert {run for run in runs if states[run] == "ended"} == held
+        assert {run for run in runs if states[run] == "queued"} == set(runs) - held
+        crew.hire()
+        assert all(queue.wait(run, seconds=30).state == "ended" for run in runs)
+    assert len(crew.lines("end")) == 4
+
+
+def test_what_does_not_end_in_time_goes_on_with_the_next(
+    tmp_path: Path, crew_of: Callable[[str], Crew], kimi: KimiServer
+) -> None:
+    model = Model(2.0)
+    kimi.respond_with(model)
+    crew = crew_of(str(tmp_path / "folder"))
+    with Queue(tmp_path / "folder") as queue:
+        run = queue.submit("mark word-1", run="run-1")
+        worker = crew.hire(grace=0)
+        until(lambda: len(model.calls) == 2)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0
+        assert queue.status(run).state == "running"
+        model.seconds = 0.0
+        crew.hire()
+        ended = queue.wait(run, seconds=30)
+    assert ended.outcome is not None
+    assert ended.outcome["result"] == "word-1 is marked."
+    assert crew.lines("mark") == ["word-1"]
+    assert crew.lines("end") == ["run-1 done"]
+    assert len(model.calls) <= 5
+
+
+def test_a_schedule_that_was_slept_through_is_caught_up_once(
+    tmp_path: Path, crew_of: Callable[[str], Crew], kimi: KimiServer
+) -> None:
+    kimi.respond_with(Model())
+    folder = tmp_path / "folder"
+    with Queue(folder) as queue:
+        queue.schedule("often", "* * * * * *", "mark word-7")
+        _made_earlier(queue, seconds=30)
+        crew = crew_of(str(folder))
+        crew.hire()
+        first = until(queue.runs)
+        queue.unschedule("often")
+        until(lambda: all(one.state == "ended" for one in queue.runs()))
+        runs = queue.runs()
+    # once for the thirty times that were missed, and then once a second
+    assert len(runs) <= 4
+    assert len({one.id for one in runs}) == len(runs)
+    assert first[-1].task == "mark word-7"
+
+
+def _made_earlier(queue: Queue, seconds: float) -> None:
+    """Let a schedule be as old as if no worker had been there for a while."""
+    from datetime import UTC, datetime, timedelta
+
+    client = queue._client
+    (kept,) = client.list_schedules()
+    since = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+    client.delete_schedule(kept["schedule_name"])
+    client.create_schedule(
+        schedule_name=kept["schedule_name"],
+        workflow_name=kept["workflow_name"],
+        schedule=kept["schedule"],
+        context={**kept["context"], "since": since},
+        queue_name=kept["queue_name"],
+    )
+
+
+def test_a_folder_is_for_one_worker(
+    tmp_path: Path, crew_of: Callable[[str], Crew], kimi: KimiServer
+) -> None:
+    kimi.respond_with(Model())
+    crew = crew_of(str(tmp_path / "folder"))
+    crew.hire()
+    with Queue(tmp_path / "folder") as queue:
+        queue.wait(queue.submit("mark word-1"), seconds=30)
+    assert crew.hire().wait(20) != 0
