@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
+from zoneinfo import available_timezones
 
 from dbos import WorkflowStatus
 
@@ -234,6 +235,9 @@ class Queue:
 
         if not croniter.is_valid(cron, second_at_beginning=True):
             msg = f"cron={cron!r} is no schedule: give five fields such as '0 6 * * 1-5'"
+            raise ValueError(msg)
+        if timezone is not None and timezone not in available_timezones():
+            msg = f"timezone={timezone!r} is not known: give a name such as 'Europe/Berlin'"
             raise ValueError(msg)
         given = task if isinstance(task, Task) else Task(task=task)
         context = {"task": given.model_dump(), "since": datetime.now(UTC).isoformat()}

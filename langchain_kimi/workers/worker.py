@@ -9,6 +9,7 @@ import signal
 import socket
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,10 @@ _TRIES = 5
 
 class WorkerLostError(ConnectionError):
     """The database does not see this worker any more: others may take its runs over."""
+
+
+class _Left(BaseException):
+    """A run is left as it is on disk: not for the engine to keep as the run's outcome."""
 
 
 class Worker:
@@ -143,7 +148,10 @@ class Worker:
         """Tell the engine what its names mean. Each is called in a thread; we work in our loop."""
 
         def inside(work: Coroutine[Any, Any, Any]) -> Any:
-            return asyncio.run_coroutine_threadsafe(work, loop).result()
+            try:
+                return asyncio.run_coroutine_threadsafe(work, loop).result()
+            except CancelledError:
+                raise _Left from None
 
         def run(task: dict[str, Any]) -> dict[str, Any]:
             asked = Task.model_validate(task)
@@ -237,7 +245,9 @@ class Worker:
         if grace > 0:
             with suppress(Exception):  # its queue is only a leftover
                 await asyncio.to_thread(DBOS.delete_queue, engine.control_queue(self.name))
-        await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=round(grace))
+        await asyncio.to_thread(
+            DBOS.destroy, destroy_registry=True, workflow_completion_timeout_sec=round(grace)
+        )
         await runner.stop()
 
 
