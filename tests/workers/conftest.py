@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from langchain_kimi.testing import KimiServer, call, say
+from langchain_kimi.testing import KimiServer, call, say, slow_first_token
 from tests.swarm.conftest import postgres_server  # noqa: F401  a fixture
 
 SCRIPT = Path(__file__).with_name("worker_process.py")
@@ -70,12 +70,14 @@ class Model:
         assert word is not None
         with self._lock:
             self.calls.append(word[0])
-        time.sleep(self.seconds)
+        return [slow_first_token(self.seconds), self._part(request, said, word[0])]
+
+    def _part(self, request: dict[str, Any], said: str, word: str) -> Any:
         if "marked" in said:
-            return say(f"{word[0]} is marked.")
+            return say(f"{word} is marked.")
         if "assign_task" in str(request.get("tools")):
-            return call("assign_task", agent="general", prompt=f"mark {word[0]}")
-        return call("mark", word=word[0])
+            return call("assign_task", agent="general", prompt=f"mark {word}")
+        return call("mark", word=word)
 
 
 def until(true: Callable[[], Any], seconds: float = 40.0) -> Any:
