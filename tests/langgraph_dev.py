@@ -19,6 +19,15 @@ BOOT_SECONDS = 90
 @contextmanager
 def langgraph_dev(folder: Path, port: int, **environment: str) -> Iterator[str]:
     """Run the server in a folder; yield its URL."""
+    with langgraph_dev_process(folder, port, **environment) as (url, _):
+        yield url
+
+
+@contextmanager
+def langgraph_dev_process(
+    folder: Path, port: int, **environment: str
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run the server in a folder; yield its URL and its process."""
     command = [
         str(Path(sys.executable).with_name("langgraph")), "dev", "--host", "127.0.0.1",
         "--port", str(port), "--no-browser", "--no-reload", "--n-jobs-per-worker", "5",
@@ -41,7 +50,7 @@ def langgraph_dev(folder: Path, port: int, **environment: str) -> Iterator[str]:
             stdin=subprocess.DEVNULL,
         )
         try:
-            yield _url(folder / "log", server)
+            yield _url(folder / "log", server), server
         finally:
             server.terminate()
             server.wait(20)

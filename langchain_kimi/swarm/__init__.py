@@ -10,6 +10,7 @@ from langchain_kimi.swarm.failures import RetryPolicy
 from langchain_kimi.swarm.journal import Journal, open_journal
 from langchain_kimi.swarm.live import Progress
 from langchain_kimi.swarm.live_runs import Handle, running
+from langchain_kimi.swarm.remote import RemoteRunError, RemoteUnavailableError, remote_graph
 from langchain_kimi.swarm.resume import is_unfinished
 from langchain_kimi.swarm.subagents import IdempotencyKey, SubAgent
 from langchain_kimi.swarm.threads import delete_run, prune_runs
@@ -24,6 +25,8 @@ __all__ = [
     "JournalTakenError",
     "Price",
     "Progress",
+    "RemoteRunError",
+    "RemoteUnavailableError",
     "RetryPolicy",
     "SubAgent",
     "SwarmEvent",
@@ -33,5 +36,6 @@ __all__ = [
     "is_unfinished",
     "open_journal",
     "prune_runs",
+    "remote_graph",
     "running",
 ]
