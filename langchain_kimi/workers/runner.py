@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +13,18 @@ from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from langchain_kimi.swarm import SwarmEvent, is_unfinished, running
+from langchain_kimi.swarm import JournalError, JournalTakenError, SwarmEvent, is_unfinished, running
+from langchain_kimi.swarm.failures import Remedy, describe, remedy
 from langchain_kimi.swarm.live_runs import leave
 from langchain_kimi.workers.control import obey
 from langchain_kimi.workers.task import Task
+
+logger = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 300.0
+"""Seconds between two tries of a run at most."""
+
+_PASSING = (Remedy.RETRY, Remedy.REQUEUE)
 
 Observer = Callable[[str, SwarmEvent], None]
 
@@ -30,8 +40,25 @@ class _Asked:
 class Runner:
     """Runs the agent; all in one event loop, each run in a thread of the graph's own name."""
 
-    def __init__(self, agent: Any, observe: Observer | None = None) -> None:
+    def __init__(
+        self,
+        agent: Any,
+        observe: Observer | None = None,
+        *,
+        patience: float = 3600.0,
+        pause: float = 5.0,
+    ) -> None:
+        """Set it up.
+
+        Args:
+            agent: The background agent.
+            observe: Called with each event of each run.
+            patience: Seconds in all that a run waits for what passes.
+            pause: The first wait; each next one is twice as long, up to `LONGEST_PAUSE`.
+        """
         self._agent = agent
+        self._patience = patience
+        self._pause = pause
         self._observe = observe
         self._asked: dict[str, _Asked] = {}
         self._at_work: dict[str, asyncio.Task[dict[str, Any]]] = {}
@@ -50,9 +77,11 @@ class Runner:
 
     async def control(self, run: str, command: str, argument: Any) -> dict[str, Any] | None:
         """Do what is asked about a run; None when it is not at work here."""
-        handle = running(run)
-        if run not in self._at_work or handle is None:
+        if run not in self._at_work:
             return None
+        handle = running(run)
+        if handle is None:
+            return {"error": "the run waits to be tried again; nothing of it is at work"}
         if command == "answer":
             return self._answer(run, argument)
         done = obey(handle, command, argument)
@@ -80,6 +109,21 @@ class Runner:
         return {}
 
     async def _to_end(self, run: str, task: Task) -> dict[str, Any]:
+        """Do a task; what passes, such as an endpoint that is away, is waited for."""
+        begun, pause = time.monotonic(), self._pause
+        while True:
+            try:
+                return await self._on_with(run, task)
+            except Exception as error:
+                passes = isinstance(error, JournalError) or remedy(error) in _PASSING
+                lasts = not passes or isinstance(error, JournalTakenError)
+                if lasts or time.monotonic() + pause > begun + self._patience:
+                    raise
+                logger.warning("run %s waits %.0f s: %s", run, pause, describe(error))
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _on_with(self, run: str, task: Task) -> dict[str, Any]:
         config: RunnableConfig = {"configurable": {"thread_id": run}}
         state = await self._agent.aget_state(config)
         begin: Any = None

@@ -66,6 +66,7 @@ class Worker:
         notify: Notify | None = None,
         private_hosts: Sequence[str] = (),
         observe: Observer | None = None,
+        patience: float = 3600.0,
     ) -> None:
         """Set it up; nothing is opened before `serve`.
 
@@ -79,6 +80,8 @@ class Worker:
             notify: Called with each run's end, in a thread; what it raises is logged.
             private_hosts: Hosts of webhooks that may have private addresses, as `host:port`.
             observe: Called with each event of each run.
+            patience: Seconds that a run waits for what passes, such as an endpoint that is away,
+                before it fails.
 
         Raises:
             ValueError: For a concurrency below 1, or an unknown kind of place.
@@ -94,6 +97,7 @@ class Worker:
         self._notify = notify
         self._private_hosts = tuple(private_hosts)
         self._observe = observe
+        self._patience = patience
         self._stop: asyncio.Event | None = None
 
     async def serve(self) -> None:
@@ -111,7 +115,7 @@ class Worker:
         presence = await asyncio.to_thread(self._place.enter, self.name)
         try:
             async with self._place.stores() as (journal, saver):
-                runner = Runner(self._agent(journal, saver), self._observe)
+                runner = Runner(self._agent(journal, saver), self._observe, patience=self._patience)
                 await asyncio.to_thread(self._launch, runner, loop)
                 try:
                     await self._watch(presence)

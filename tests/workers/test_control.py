@@ -13,12 +13,15 @@ from typing import Any
 
 import pytest
 from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import ValidationError
 
 from langchain_kimi import ChatKimi
-from langchain_kimi.swarm import create_background_agent
-from langchain_kimi.testing import KimiServer, call, say
+from langchain_kimi.errors import KimiAuthenticationError, KimiServerError
+from langchain_kimi.swarm import RetryPolicy, create_background_agent
+from langchain_kimi.testing import KimiServer, call, say, server_error, unauthorized
 from langchain_kimi.workers import Queue, Task, Worker
+from langchain_kimi.workers.runner import Runner
 from langchain_kimi.workers.webhook import WebhookRefusedError, tell
 
 pytestmark = pytest.mark.timeout(120)
@@ -247,3 +250,26 @@ def test_what_is_no_task_is_refused(tmp_path: Path) -> None:
             queue.wait(run, seconds=0.1)
         with pytest.raises(ValueError, match="is queued, not at work"):
             queue.look(run)
+
+
+async def test_a_run_waits_for_an_endpoint_that_is_away(
+    tmp_path: Path, kimi: KimiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    kimi.script(*[server_error(503)] * 6, say("Back again."))
+    llm = ChatKimi(base_url=kimi.base_url, api_key="x", endpoint="vllm", max_retries=0)
+    agent = create_background_agent(
+        llm,
+        journal=tmp_path / "journal.sqlite",
+        checkpointer=InMemorySaver(),
+        retry=RetryPolicy(attempts=1),
+    )
+    told = await Runner(agent, pause=0.01).run("waits", Task(task="x"))
+    assert told["result"] == "Back again."
+    assert "run waits waits" in caplog.text
+    kimi.script(unauthorized())
+    with pytest.raises(KimiAuthenticationError):
+        await Runner(agent, pause=0.01).run("fails", Task(task="x"))
+    kimi.script(*[server_error(503)] * 9)
+    with pytest.raises(KimiServerError):
+        await Runner(agent, pause=0.01, patience=0.05).run("gives up", Task(task="x"))
+    await llm.aclose()
