@@ -20,6 +20,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from langchain_kimi.errors import KimiError, KimiRateLimitError
 from langchain_kimi.server.labels import OTHER, model_label
+from langchain_kimi.transport import retry
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -45,9 +46,9 @@ class Figures:
         )
         self.tokens = Counter("kimi_tokens", "Tokens that endpoints reported.", ["model", "kind"])
         self.cost = Counter("kimi_cost", "Cost at the operator's prices.", ["model"])
-        self.limits = Counter("kimi_rate_limits", "Model calls that ended in a rate limit.")
+        self.limits = Counter("kimi_rate_limits", "Requests that met a rate limit.")
         self.waits = Counter(
-            "kimi_rate_limit_wait_seconds", "Seconds that rate limits asked callers to wait."
+            "kimi_rate_limit_wait_seconds", "Seconds that model calls waited for rate limits."
         )
         self.subagents = Counter("kimi_subagents", "Sub-agents of runs that ended.")
         self.runs = Counter("kimi_runs", "Runs of graphs that ended.", ["outcome"])
@@ -95,12 +96,10 @@ class MetricsHandler(BaseCallbackHandler):
         self._figures.cost.labels(model).inc(price / _MILLION)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """Count a call that failed, and what a rate limit asks for."""
+        """Count a call that failed."""
         self._ended(run_id, OTHER, "error")
         if isinstance(error, KimiRateLimitError):
             self._figures.limits.inc()
-        if isinstance(error, KimiError) and error.retry_after:
-            self._figures.waits.inc(error.retry_after)
 
     def on_chain_start(
         self,
@@ -150,7 +149,15 @@ _handler: ContextVar[MetricsHandler | None] = ContextVar("kimi_metrics", default
 def gather() -> None:
     """Let every run of this process be counted while `KIMI_METRICS` is set."""
     figures()
+    retry.observers.append(_waits)
     register_configure_hook(_handler, True, MetricsHandler, SWITCH)
+
+
+def _waits(error: KimiError, seconds: float) -> None:
+    """Count a rate limit that a model call waits for and tries again after."""
+    if isinstance(error, KimiRateLimitError):
+        figures().limits.inc()
+        figures().waits.inc(seconds)
 
 
 def _message(response: LLMResult) -> AIMessage | None:

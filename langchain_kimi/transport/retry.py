@@ -20,6 +20,9 @@ from langchain_kimi.errors import KimiError
 T = TypeVar("T")
 AliveAt = Callable[[], float | None]
 
+observers: list[Callable[[KimiError, float], None]] = []
+"""Called before each wait with the failure and the seconds; for figures, as no callback sees it."""
+
 
 def _unknown() -> None:
     """Say that no server has told that it works on the request."""
@@ -89,6 +92,7 @@ class RetryPolicy:
         return {
             "stop": used_up,
             "wait": self._wait,
+            "before_sleep": _tell,
             "retry": retry_if_exception(self._may_pass),
             "reraise": True,
         }
@@ -106,6 +110,13 @@ class RetryPolicy:
         backoff = min(self.backoff * 2.0 ** (state.attempt_number - 1), self.max_wait) * spread
         asked = error.retry_after if isinstance(error, KimiError) else None
         return backoff if asked is None else asked + 0.1 * backoff
+
+
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, KimiError):
+        for observer in observers:
+            observer(error, state.upcoming_sleep)
 
 
 def _again(attempt: Callable[[], T], failures: list[KimiError]) -> T:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from langchain_kimi.testing import KimiServer, call, say
+from langchain_kimi.testing import KimiServer, call, rate_limited, say
 from tests.langgraph_dev import langgraph_dev
 from tests.server.conftest import copy_of_deployment
 
@@ -55,6 +55,45 @@ async def test_calls_tokens_and_runs_are_counted(
     assert grown("kimi_cost_total", model=model) == sent, "one a token, by the environment"
     assert grown("kimi_runs_total", outcome="ok") == 1
     assert after["kimi_requests_in_flight", ()] == after["kimi_runs_in_flight", ()] == 0
+
+
+async def test_waits_for_rate_limits_and_sub_agents_are_counted(
+    guarded: str, alice: Any, kimi: KimiServer
+) -> None:
+    def reply(body: dict[str, Any]) -> Any:
+        said = body["messages"]
+        if not said[0]["content"].startswith("You lead a swarm"):
+            return say("Studied.")
+        if any(message["role"] == "assistant" for message in said):
+            return say(WORDS)
+        items = ["one", "two", "three"]
+        return call("agent_swarm", description="d", prompt_template="Study {{item}}", items=items)
+
+    kimi.clear()
+    kimi.script(rate_limited(retry_after=1), say("Yes."))
+    before = metrics(guarded)
+    await alice.runs.wait(
+        None,
+        "tool_use",
+        input={"messages": [{"role": "user", "content": WORDS}]},
+        context={"base_url": kimi.base_url},
+    )
+    kimi.respond_with(reply)
+    await alice.runs.wait(
+        None,
+        "background",
+        input={"messages": [{"role": "user", "content": WORDS}]},
+        context={"base_url": kimi.base_url},
+    )
+    kimi.respond_with(None)
+    after = metrics(guarded)
+
+    def grown(name: str) -> float:
+        return after[name, ()] - before.get((name, ()), 0)
+
+    assert grown("kimi_rate_limits_total") == 1
+    assert 1 <= grown("kimi_rate_limit_wait_seconds_total") < 2
+    assert grown("kimi_subagents_total") == 3
 
 
 async def test_a_model_that_a_caller_names_makes_no_label(
