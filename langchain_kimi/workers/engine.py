@@ -19,14 +19,16 @@ RUN = "langchain_kimi.run"
 SCHEDULED = "langchain_kimi.scheduled"
 CONTROL = "langchain_kimi.control"
 
+_CONTROL_THREADS = 16
+
 
 def control_queue(worker: str) -> str:
     """Return the queue by which one worker is asked for something."""
     return f"langchain-kimi-control-{worker}"
 
 
-def configuration(place: Place, worker: str) -> DBOSConfig:
-    """Return the settings of a worker's engine."""
+def configuration(place: Place, worker: str, concurrency: int) -> DBOSConfig:
+    """Return the settings of a worker's engine: a thread for each run, and some for control."""
     return DBOSConfig(
         name=APPLICATION,
         system_database_url=place.queue_url,
@@ -34,6 +36,7 @@ def configuration(place: Place, worker: str) -> DBOSConfig:
         application_version=VERSION,
         serializer=DBOSPortableJSONSerializer(),
         log_level="WARNING",
+        max_executor_threads=concurrency + _CONTROL_THREADS,
         scheduler_polling_interval_sec=1.0,
         notification_listener_polling_interval_sec=0.2,
     )

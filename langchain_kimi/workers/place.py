@@ -156,11 +156,7 @@ class _PostgresPresence:
 
     def check(self) -> None:
         """Ask the server."""
-        try:
-            self._connection.execute("SELECT 1")
-        except self._failure as error:
-            msg = f"the connection that shows this worker to be alive broke: {type(error).__name__}"
-            raise OSError(msg) from None
+        self._asked("SELECT 1")
 
     def is_gone(self, worker: str) -> Callable[[], None] | None:
         """A worker is gone when its lock can be had."""
@@ -176,8 +172,13 @@ class _PostgresPresence:
         self._tried("pg_advisory_unlock", worker)
 
     def _tried(self, function: str, worker: str) -> bool:
-        row = self._connection.execute(
-            f"SELECT {function}(hashtextextended(%s, 0))",
-            (f"langchain-kimi worker {worker}",),
-        ).fetchone()
-        return bool(row and row[0])
+        query = f"SELECT {function}(hashtextextended(%s, 0))"
+        return bool(self._asked(query, f"langchain-kimi worker {worker}"))
+
+    def _asked(self, query: str, *values: str) -> Any:
+        try:
+            row = self._connection.execute(query, values).fetchone()
+        except self._failure as error:
+            msg = f"the connection that shows this worker to be alive broke: {type(error).__name__}"
+            raise OSError(msg) from None
+        return row[0] if row else None

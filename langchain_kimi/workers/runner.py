@@ -102,9 +102,8 @@ class Runner:
         asked = self._asked.get(run)
         if asked is None or asked.answer.done():
             return {"error": "the run does not ask for anything"}
-        needed = len(asked.request["action_requests"])
-        if decisions and len(decisions) != needed:
-            return {"error": f"{needed} decisions are needed, {len(decisions)} were given"}
+        if decisions and (wrong := _wrong(asked.request, decisions)):
+            return {"error": wrong}
         asked.answer.set_result(decisions)
         return {}
 
@@ -151,6 +150,22 @@ class Runner:
             del self._asked[run]
         refused = {"type": "reject", "message": "The run was cancelled."}
         return Command(resume={"decisions": given or [refused] * len(request["action_requests"])})
+
+
+def _wrong(request: dict[str, Any], decisions: list[dict[str, Any]]) -> str:
+    """Say what is wrong with decisions; nothing where they answer the request."""
+    actions = request["action_requests"]
+    if len(decisions) != len(actions):
+        return f"{len(actions)} decisions are needed, {len(decisions)} were given"
+    allowed = {one["action_name"]: one["allowed_decisions"] for one in request["review_configs"]}
+    for action, decision in zip(actions, decisions, strict=True):
+        kinds = allowed[action["name"]]
+        if decision.get("type") not in kinds:
+            return (
+                f"{decision.get('type')!r} is no decision for {action['name']}; allowed are "
+                f"{', '.join(kinds)}"
+            )
+    return ""
 
 
 def _told(run: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def tell(url: str, report: Mapping[str, Any], *, private_hosts: Sequence[str] = 
         allowed = AllowedHosts(**{"hosts": (), **hosts}, allow_http=is_private)
         target = allowed.check(url, seconds=deadline.left())
     except (ToolException, ValueError) as error:
-        msg = f"the webhook is refused: {error}"
+        msg = f"the webhook is refused: {str(error).replace(repr(url), 'its URL')}"
         raise WebhookRefusedError(msg) from None
     headers = {
         "Accept": "*/*",

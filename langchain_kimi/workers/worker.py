@@ -117,12 +117,12 @@ class Worker:
             async with self._place.stores() as (journal, saver):
                 runner = Runner(self._agent(journal, saver), self._observe, patience=self._patience)
                 await asyncio.to_thread(self._launch, runner, loop)
+                grace = 0.0
                 try:
                     await self._watch(presence)
-                except WorkerLostError:
-                    await self._end(runner, grace=0)
-                    raise
-                await self._end(runner, grace=self._grace)
+                    grace = self._grace
+                finally:
+                    await self._end(runner, grace=grace)
         finally:
             presence.leave()
 
@@ -134,7 +134,7 @@ class Worker:
     # --- the engine ---------------------------------------------------------------------------
 
     def _launch(self, runner: Runner, loop: asyncio.AbstractEventLoop) -> None:
-        DBOS(config=engine.configuration(self._place, self.name))
+        DBOS(config=engine.configuration(self._place, self.name, self._concurrency))
         self._register(runner, loop)
         own = engine.control_queue(self.name)
         DBOS.listen_queues([engine.RUNS, own])
@@ -210,10 +210,10 @@ class Worker:
         while not self._stop.is_set():
             try:
                 await asyncio.to_thread(presence.check)
+                await asyncio.to_thread(self._take_over, presence)
             except OSError as error:
                 msg = f"{error}; the runs are on disk, start the worker again"
                 raise WorkerLostError(msg) from None
-            await asyncio.to_thread(self._take_over, presence)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), LOOK_SECONDS)
 

@@ -141,6 +141,8 @@ async def test_a_person_is_asked_and_answers(tmp_path: Path, kimi: KimiServer) -
         asked = await until(lambda: queue.look(run)["asked"])
         with pytest.raises(ValueError, match="1 decisions are needed, 2 were given"):
             await asyncio.to_thread(queue.answer, run, [{"type": "approve"}] * 2)
+        with pytest.raises(ValueError, match="'perhaps' is no decision for pay; allowed"):
+            await asyncio.to_thread(queue.answer, run, [{"type": "perhaps"}])
         await asyncio.to_thread(queue.answer, run, [{"type": "approve"}])
         ended = await asyncio.to_thread(queue.wait, run, seconds=20)
     assert asked["action_requests"][0]["args"] == {"amount": 5}

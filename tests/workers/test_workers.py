@@ -15,6 +15,7 @@ from tests.workers.conftest import Model, until
 
 if TYPE_CHECKING:
     from langchain_kimi.testing import KimiServer
+    from tests.swarm.conftest import PostgresServer
     from tests.workers.conftest import Crew
 
 pytestmark = pytest.mark.timeout(120)
@@ -139,3 +140,29 @@ def test_a_folder_is_for_one_worker(
     with Queue(tmp_path / "folder") as queue:
         queue.wait(queue.submit("mark word-1"), seconds=30)
     assert crew.hire().wait(20) != 0
+
+
+def test_a_worker_that_loses_its_database_ends_and_the_next_goes_on(
+    postgres_server: PostgresServer,
+    database: str,
+    crew_of: Callable[[str], Crew],
+    kimi: KimiServer,
+) -> None:
+    model = Model(3.0)
+    kimi.respond_with(model)
+    crew = crew_of(database)
+    with Queue(database) as queue:
+        run = queue.submit("mark word-1", run="run-1")
+    worker = crew.hire()
+    until(lambda: len(model.calls) == 2)
+    postgres_server.stop()
+    try:
+        assert worker.wait(60) != 0
+    finally:
+        postgres_server.start()
+    model.seconds = 0.0
+    crew.hire()
+    with Queue(database) as queue:
+        assert queue.wait(run, seconds=40).state == "ended"
+    assert crew.lines("end") == ["run-1 done"]
+    assert crew.lines("mark") == ["word-1"]
