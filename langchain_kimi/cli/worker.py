@@ -144,6 +144,19 @@ def resume(run: Name, *, folder: Folder = _DEFAULT, database: Database = None) -
 
 
 @queue_app.command()
+def tell(
+    run: Name,
+    text: Annotated[str, typer.Argument(help="What it is to know.")],
+    *,
+    folder: Folder = _DEFAULT,
+    database: Database = None,
+) -> None:
+    """Tell a run something, which it reads before its next step."""
+    with _queue(folder, database) as queue:
+        queue.send(run, text)
+
+
+@queue_app.command()
 def approve(
     run: Name,
     *,

@@ -159,7 +159,7 @@ def create_background_agent(
         input_schema=BackgroundInput,
     )
     for node, work, ends in (
-        ("orchestrate", nodes.orchestrate, ("swarm", "report")),
+        ("orchestrate", nodes.orchestrate, ("orchestrate", "swarm", "report")),
         ("swarm", nodes.swarm, ("orchestrate", "approve", "report")),
         ("report", nodes.report, (END,)),
     ):
@@ -197,7 +197,9 @@ class _Nodes:
         """Let the orchestrator take its step."""
         run, session = await self._enter(state, config)
         await session.task(state["messages"], self._budget(state))
-        messages, verdict = await session.orchestrate(state["messages"])
+        told = session.unread(state["messages"])
+        said, verdict = await session.orchestrate([*state["messages"], *told])
+        messages = [*told, *said]
         update: dict[str, Any] = {"messages": messages, "run": run}
         reply = messages[-1] if messages else None
         goes_on = isinstance(reply, AIMessage) and bool(
@@ -207,6 +209,8 @@ class _Nodes:
             return Command(goto="swarm", update=update)
         if goes_on and isinstance(reply, AIMessage):
             update["messages"] = [*messages, *_not_run(reply, verdict.reason)]
+        elif verdict.grant is Grant.STEP and session.unread([*state["messages"], *messages]):
+            return Command(goto="orchestrate", update=update)  # something was said meanwhile
         return Command(goto="report", update=update)
 
     async def swarm(self, state: BackgroundState, config: RunnableConfig) -> Command[Any]:

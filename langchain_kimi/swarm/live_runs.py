@@ -41,6 +41,23 @@ class Handle:
         """Go on after `pause`."""
         self._run(self._session.swarm.resume)
 
+    async def asend(self, text: str) -> None:
+        """Tell the orchestrator something; it reads it before its next step.
+
+        When this returns it is on disk. A run that has begun its report does not read it any more.
+        """
+        work = self._session.note(text)
+        loop = self._session.swarm.loop
+        if loop is asyncio.get_running_loop():
+            await work
+        else:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+
+    def send(self, text: str) -> None:
+        """Do the same from a thread without an event loop."""
+        loop = self._session.swarm.loop
+        asyncio.run_coroutine_threadsafe(self._session.note(text), loop).result(timeout=30)
+
     def questions(self) -> list[Question]:
         """List the tool calls that wait for a person."""
         return self._run(lambda: list(self._session.swarm.questions.values()))

@@ -27,6 +27,8 @@ class Kind(IntEnum):
     """A person's answer to a request for approval."""
     END = 7
     """A sub-agent came to its end."""
+    NOTE = 8
+    """A person told the orchestrator something while it was at work."""
 
 
 @dataclass(frozen=True, slots=True)

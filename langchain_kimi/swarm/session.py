@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import hashlib
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from langchain_kimi.swarm.tool_runner import ToolRunner
 from langchain_kimi.swarm.tools import Fanout, schemas
 
 _RATE_SECONDS = 5.0
+_NOTE = "note"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +151,7 @@ class Session:
 
     async def task(self, messages: Sequence[AnyMessage], budget: Budget) -> None:
         """Begin a new task when the last message of a person is a new one."""
-        last = max((i for i, m in enumerate(messages) if isinstance(m, HumanMessage)), default=-1)
+        last = max((i for i, m in enumerate(messages) if _is_task(m)), default=-1)
         key = digest(messages[: last + 1])
         if key == self.state.task_key:
             return
@@ -161,6 +163,17 @@ class Session:
         body = {"key": key, "at": state.started, "budget": budget.as_dict()}
         await self.log.append(Record(Kind.TASK, "", body))
         self._begin(budget)
+
+    async def note(self, text: str) -> None:
+        """Tell the orchestrator something; it is on disk when this returns."""
+        message = HumanMessage(text, id=uuid.uuid4().hex, additional_kwargs={_NOTE: True})
+        await self.log.append(Record(Kind.NOTE, "", {"message": message}))
+        self.state.notes.append(message)
+
+    def unread(self, messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+        """Return what the orchestrator was told and does not have in its conversation yet."""
+        read = {message.id for message in messages}
+        return [note for note in self.state.notes if note.id not in read]
 
     async def orchestrate(self, messages: Sequence[AnyMessage]) -> tuple[list[AnyMessage], Verdict]:
         """Take the orchestrator's step: its reply, and whether it was the last.
@@ -324,6 +337,11 @@ class _NoTools:
 
     async def answer(self, reply: Any, calls: Any, agent: Any) -> list[ToolMessage]:
         return []
+
+
+def _is_task(message: AnyMessage) -> bool:
+    """Whether a message gives a task, and is not a note to one that is at work."""
+    return isinstance(message, HumanMessage) and _NOTE not in message.additional_kwargs
 
 
 def digest(messages: Sequence[AnyMessage]) -> str:

@@ -140,6 +140,8 @@ class RunState:
     """What this task used up to the last restart."""
     turn_replies: list[AIMessage] = field(default_factory=list)
     """The orchestrator's replies of this task, in their order."""
+    notes: list[HumanMessage] = field(default_factory=list)
+    """What a person told the orchestrator while it was at work."""
 
     def of_task(self) -> list[AgentState]:
         """Return the sub-agents of the task at hand."""
@@ -236,6 +238,10 @@ def _decision(state: RunState, _agent: str, body: dict[str, Any]) -> None:
     state.decisions[body["key"]] = body["decision"]
 
 
+def _note(state: RunState, _agent: str, body: dict[str, Any]) -> None:
+    state.notes.append(body["message"])
+
+
 def _end(state: RunState, agent: str, body: dict[str, Any]) -> None:
     known = state.agents[agent]
     known.status = body["status"]
@@ -255,6 +261,7 @@ _APPLY = {
     Kind.TOOLS: _tools,
     Kind.DECISION: _decision,
     Kind.END: _end,
+    Kind.NOTE: _note,
 }
 
 

@@ -153,6 +153,15 @@ class Queue:
         """Go on after `pause`; errors as for `cancel`."""
         self._ask(run, "resume")
 
+    def send(self, run: str, text: str) -> None:
+        """Tell the orchestrator of a run something, which it reads before its next step.
+
+        Raises:
+            KeyError: There is no such run.
+            ValueError: It is not at work.
+        """
+        self._ask(run, "send", text)
+
     def answer(self, run: str, decisions: Sequence[Mapping[str, Any]]) -> None:
         """Answer what a run asks a person, one decision for each request, in their order.
 

@@ -84,6 +84,9 @@ class Runner:
             return {"error": "the run waits to be tried again; nothing of it is at work"}
         if command == "answer":
             return self._answer(run, argument)
+        if command == "send":
+            await handle.asend(str(argument))
+            return {}
         done = obey(handle, command, argument)
         if command == "look":
             done["asked"] = self._asked[run].request if run in self._asked else None

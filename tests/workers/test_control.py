@@ -98,6 +98,7 @@ async def test_a_run_is_looked_at_paused_and_cancelled(tmp_path: Path, kimi: Kim
         one, two = await asyncio.to_thread(_agents, queue, run, "running")
         await asyncio.to_thread(queue.pause, run)
         await asyncio.to_thread(queue.resume, run)
+        await asyncio.to_thread(queue.send, run, "No hurry.")
         with pytest.raises(ValueError, match="no sub-agent 'nobody'"):
             await asyncio.to_thread(queue.cancel, run, "nobody")
         with pytest.raises(ValueError, match="does not ask for anything"):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
 from langchain_kimi.rag.errors import IndexMismatchError
 from langchain_kimi.rag.index import conditions, postings, rows
@@ -203,7 +204,7 @@ class SqliteStore:
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
@@ -270,3 +271,14 @@ class SqliteStore:
 
 def _blob(vector: Vector) -> bytes:
     return np.asarray(vector, dtype=np.float32).tobytes()
+
+
+@retry(
+    retry=retry_if_exception_type(sqlite3.OperationalError),
+    stop=stop_after_delay(_BUSY_SECONDS),
+    wait=wait_random(0.01, 0.05),
+    reraise=True,
+)
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log; SQLite does not wait for others who do the same."""
+    connection.execute("PRAGMA journal_mode = WAL")
