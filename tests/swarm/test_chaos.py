@@ -123,10 +123,14 @@ class Chaos(RuleBasedStateMachine):
 
     async def settle(self):
         """Let everything happen that happens by itself, the journal's thread included."""
-        for _ in range(4):
+        still, seen = 0, None
+        while still < 6:
             await asyncio.sleep(0)
             await self.journal.read("nothing")
             await asyncio.sleep(0)
+            agents = self.session.state.of_task()
+            now = len(HELD), len(self.model.seen), [(a.status, a.usage.steps) for a in agents]
+            still, seen = (still + 1 if now == seen else 0), now
         for agent in self.session.state.of_task():
             if agent.finished:
                 before = self.ended.setdefault(agent.label, (agent.status, agent.result))
