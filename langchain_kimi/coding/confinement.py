@@ -1,0 +1,217 @@
+"""What holds a command of a working copy, over what langchain's execution policy gives."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+from langchain.agents.middleware import DockerExecutionPolicy, HostExecutionPolicy
+
+from langchain_kimi.coding.errors import CodingError
+from langchain_kimi.tools.process import ExecutionPolicy, Outcome, run
+
+_FIRST_USER, _USERS = 1_900_000_000, 200_000_000
+"""User ids of nobody: above those of distributions and containers, below 2**31."""
+_AS_FIRST_PROCESS = ["/bin/sh", "-c", '"$@"; exit $?', "sh"]
+_NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
+_TOOLS = ("setpriv", "prlimit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of a command on the host that langchain's policies do not have."""
+
+    processes: int = 256
+    """Processes and threads at one time."""
+    file_bytes: int = 1_000_000_000
+    """Size of one file."""
+    open_files: int = 1_024
+
+
+def default_policy() -> HostExecutionPolicy:
+    """Return the policy for commands: five minutes, 4 GB of addresses a process."""
+    return HostExecutionPolicy(
+        command_timeout=300.0, cpu_time_seconds=300, memory_bytes=4_000_000_000
+    )
+
+
+class Confinement:
+    """Runs the commands of one working copy.
+
+    On the host as root, commands run as a user id of the working copy's own, for the limit on
+    processes does not bind root. Otherwise they run as the caller. Whatever they leave behind is
+    killed when they end, where there are PID namespaces all at once.
+
+    Args:
+        policy: One of langchain's execution policies.
+        limits: Further limits on the host.
+        name: What the working copy is known by; the user id follows from it.
+
+    Raises:
+        CodingError: On the host as root, where `setpriv` and `prlimit` are not there.
+    """
+
+    def __init__(self, policy: ExecutionPolicy, limits: Limits, name: str) -> None:
+        self._policy = policy
+        self._limits = limits
+        self._on_host = isinstance(policy, HostExecutionPolicy)
+        self._in_container = isinstance(policy, DockerExecutionPolicy)
+        self.user = _user_of(name) if self._on_host and _is_root() else None
+        if self.user is not None and not all(map(shutil.which, _TOOLS)):
+            msg = (
+                "As root, limits on processes do not hold without setpriv and prlimit "
+                "(util-linux). Install them, run as another user, or use DockerExecutionPolicy."
+            )
+            raise CodingError(msg)
+
+    def own(self, folder: Path) -> None:
+        """Give a folder and all in it to the user that commands run as; links are not followed."""
+        if self.user is None:
+            return
+        os.lchown(folder, self.user, self.user)
+        for place, folders, files in os.walk(folder):
+            for name in (*folders, *files):
+                os.lchown(Path(place, name), self.user, self.user)
+
+    def check_reach(self, folder: Path) -> None:
+        """Refuse a folder that the user cannot enter.
+
+        Raises:
+            CodingError: A folder above it is closed to others.
+        """
+        closed = [str(one) for one in (folder, *folder.parents) if not one.stat().st_mode & 0o001]
+        if self.user is not None and closed:
+            msg = (
+                f"{closed[0]} is closed to other users, so commands, which do not run as root, "
+                "cannot reach the working copy. Give Workspace another folder=, such as one in "
+                "/srv or /var/tmp."
+            )
+            raise CodingError(msg)
+
+    def run(self, command: str, tree: Path, home: Path, started: Callable[[int], None]) -> Outcome:
+        """Run a shell command in a working copy to its end or its limits.
+
+        Args:
+            command: The command.
+            tree: The working copy.
+            home: A folder for what belongs to no repository.
+            started: Told the process group.
+        """
+        policy = cast("ExecutionPolicy", _Prefixed(self._policy, self._prefix(), started))
+        try:
+            return run(
+                policy,
+                self._command(command),
+                workspace=tree,
+                environment=self._environment(home),
+                stdin="",
+            )
+        finally:
+            self.end_all()
+
+    def end_all(self) -> None:
+        """Kill every process of the user that commands run as."""
+        if self.user is not None:
+            as_user = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
+            subprocess.run(  # noqa: S603 a fixed command
+                [*as_user, "/bin/sh", "-c", "kill -9 -1"], check=False, capture_output=True
+            )
+
+    def _command(self, command: str) -> list[str]:
+        if self._in_container:  # killing the client would not reach it
+            seconds = f"{self._policy.command_timeout:g}"
+            return ["timeout", "-s", "KILL", seconds, "/bin/sh", "-c", command]
+        return ["/bin/sh", "-c", command]
+
+    def _environment(self, home: Path) -> dict[str, str]:
+        """Return the variables of a command: no key of the caller's environment is among them."""
+        place = "/tmp" if self._in_container else str(home)  # noqa: S108 - the container's own
+        path = {} if self._in_container else {"PATH": os.environ.get("PATH", os.defpath)}
+        return {
+            "HOME": place,
+            "LANG": "C.UTF-8",
+            "LOGNAME": "coder",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "TMPDIR": place,
+            "USER": "coder",
+            **path,
+        }
+
+    def _prefix(self) -> list[str]:
+        """Return what the command is started through."""
+        if not self._on_host or not all(map(shutil.which, _TOOLS)):
+            return []
+        prefix = ["setpriv", "--pdeathsig=KILL"]
+        if _has_namespaces():
+            maps = [] if self.user is not None else ["--user", "--map-current-user"]
+            prefix += [_NAMESPACE[0], *maps, *_NAMESPACE[1:]]
+        room = self._limits.processes + (0 if self.user is not None else _processes_of_caller())
+        prefix += [*_AS_FIRST_PROCESS, "prlimit", f"--nproc={room}", "--core=0"]
+        prefix += [f"--fsize={self._limits.file_bytes}", f"--nofile={self._limits.open_files}"]
+        prefix += ["setpriv", "--no-new-privs"]
+        if self.user is not None:
+            prefix += [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
+            prefix += ["--bounding-set=-all", "--inh-caps=-all"]
+        return prefix
+
+
+@dataclass
+class _Prefixed:
+    """A policy that starts commands through others, and says which process group it made."""
+
+    policy: ExecutionPolicy
+    prefix: Sequence[str]
+    started: Callable[[int], None]
+    command_timeout: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.command_timeout = self.policy.command_timeout
+
+    def spawn(
+        self, *, workspace: Path, env: Mapping[str, str], command: Sequence[str]
+    ) -> subprocess.Popen[str]:
+        process = self.policy.spawn(workspace=workspace, env=env, command=[*self.prefix, *command])
+        with suppress(ProcessLookupError):
+            group = os.getpgid(process.pid)
+            self.started(group if group != os.getpgrp() else 0)
+        return process
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _user_of(name: str) -> int:
+    digest = hashlib.blake2b(name.encode(errors="replace"), digest_size=6).digest()
+    return _FIRST_USER + int.from_bytes(digest) % _USERS
+
+
+@cache
+def _has_namespaces() -> bool:
+    """Whether PID namespaces can be made here: containers often forbid it."""
+    if not sys.platform.startswith("linux") or shutil.which("unshare") is None:
+        return False
+    maps = [] if _is_root() else ["--user", "--map-current-user"]
+    tried = [_NAMESPACE[0], *maps, *_NAMESPACE[1:], "true"]
+    done = subprocess.run(tried, check=False, capture_output=True, cwd=tempfile.gettempdir())  # noqa: S603 a fixed command
+    return done.returncode == 0
+
+
+def _processes_of_caller() -> int:
+    """Count the threads of our own user, which the limit counts too."""
+    count, user = 0, os.getuid()
+    for status in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if status.stat().st_uid == user:
+                count += sum(1 for _ in (status / "task").iterdir())
+    return count
