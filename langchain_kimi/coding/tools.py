@@ -110,13 +110,15 @@ def merge_tools(workspace: Workspace) -> list[BaseTool]:
 
 
 def _structured(name: str, schema: type[BaseModel], work: Callable[..., Any]) -> BaseTool:
-    return StructuredTool.from_function(
+    made = StructuredTool.from_function(
         coroutine=work,
         name=name,
         description=" ".join((schema.__doc__ or "").split()),
         args_schema=schema,
         metadata=_CHANGES,
     )
+    made.handle_tool_error = True  # the model reads all of a refusal, and what a command printed
+    return made
 
 
 def _tool(
@@ -141,12 +143,14 @@ def _reading(workspace: Workspace, pattern: BaseTool) -> BaseTool:
     async def call(config: RunnableConfig, **arguments: Any) -> str:
         return str(await in_thread(None, lambda _: _held(workspace, config, read, **arguments)))
 
-    return StructuredTool.from_function(
+    made = StructuredTool.from_function(
         coroutine=call,
         name=pattern.name,
         description=pattern.description.replace("root folder", "repository"),
         args_schema=pattern.args_schema,
     )
+    made.handle_tool_error = True
+    return made
 
 
 def _command_tool(workspace: Workspace) -> BaseTool:
