@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from zoneinfo import available_timezones
 
-from dbos import WorkflowStatus
+from dbos import PortableWorkflowError, WorkflowStatus
 
 from langchain_kimi.workers import engine
 from langchain_kimi.workers.place import Place
@@ -173,6 +173,9 @@ class Queue:
             KeyError: There is no such run.
             ValueError: It asks for nothing.
         """
+        if not decisions:
+            msg = "no decisions were given: one is needed for each request"
+            raise ValueError(msg)
         self._ask(run, "answer", [dict(one) for one in decisions])
 
     def look(self, run: str) -> dict[str, Any]:
@@ -232,7 +235,8 @@ class Queue:
         """Run a task by the clock. What was due while no worker was there is caught up once.
 
         Args:
-            name: The schedule's name; one of that name is replaced.
+            name: The schedule's name; one of that name is replaced. Where the times stay the
+                same, what was due and did not fire is caught up all the same.
             cron: Five fields, or six with seconds first: `0 6 * * 1-5`.
             task: What is to be done each time.
             timezone: In which `cron` is read, such as `Europe/Berlin`. Default: UTC.
@@ -249,8 +253,12 @@ class Queue:
             msg = f"timezone={timezone!r} is not known: give a name such as 'Europe/Berlin'"
             raise ValueError(msg)
         given = task if isinstance(task, Task) else Task(task=task)
+        known = self._client.get_schedule(name)
         context = {"task": given.model_dump(), "since": datetime.now(UTC).isoformat()}
-        if self._client.get_schedule(name) is not None:
+        if known is not None:
+            if known["schedule"] == cron and known["cron_timezone"] == timezone:
+                fired = known["last_fired_at"] or known["context"]["since"]
+                context["since"] = max(fired, known["context"]["since"])
             self._client.delete_schedule(name)
         self._client.create_schedule(
             schedule_name=name,
@@ -294,8 +302,13 @@ def _status(found: WorkflowStatus) -> RunStatus:
         begun=_time(found.dequeued_at),
         ended=_time(found.completed_at),
         outcome=found.output if isinstance(found.output, dict) else None,
-        error=None if found.error is None else f"{type(found.error).__name__}: {found.error}",
+        error=None if found.error is None else _words(found.error),
     )
+
+
+def _words(error: Exception) -> str:
+    name = error.name if isinstance(error, PortableWorkflowError) else type(error).__name__
+    return f"{name}: {error}"
 
 
 def _time(milliseconds: int | None) -> datetime | None:

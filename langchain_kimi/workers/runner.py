@@ -26,6 +26,13 @@ LONGEST_PAUSE = 300.0
 
 _PASSING = (Remedy.RETRY, Remedy.REQUEUE)
 
+_CANCELLED: dict[str, Any] = {
+    "status": "cancelled",
+    "result": "",
+    "missing": ["cancelled while it waited to be tried again"],
+    "usage": {},
+}
+
 Observer = Callable[[str, SwarmEvent], None]
 
 
@@ -61,6 +68,7 @@ class Runner:
         self._pause = pause
         self._observe = observe
         self._asked: dict[str, _Asked] = {}
+        self._waiting: dict[str, asyncio.Event] = {}
         self._at_work: dict[str, asyncio.Task[dict[str, Any]]] = {}
 
     async def run(self, run: str, task: Task) -> dict[str, Any]:
@@ -75,13 +83,22 @@ class Runner:
         finally:
             self._at_work.pop(run, None)
 
+    def at_work(self) -> list[str]:
+        """Return the names of the runs that have not ended."""
+        return list(self._at_work)
+
     async def control(self, run: str, command: str, argument: Any) -> dict[str, Any] | None:
         """Do what is asked about a run; None when it is not at work here."""
         if run not in self._at_work:
             return None
+        if run in self._waiting:
+            if command == "cancel" and argument is None:
+                self._waiting[run].set()
+                return {"stopped": 0}
+            return {"error": "the run waits to be tried again; nothing of it is at work"}
         handle = running(run)
         if handle is None:
-            return {"error": "the run waits to be tried again; nothing of it is at work"}
+            return None  # it has just begun
         if command == "answer":
             return self._answer(run, argument)
         if command == "send":
@@ -122,8 +139,20 @@ class Runner:
                 if lasts or time.monotonic() + pause > begun + self._patience:
                     raise
                 logger.warning("run %s waits %.0f s: %s", run, pause, describe(error))
-            await asyncio.sleep(pause)
+            if await self._cancelled_within(run, pause):
+                return _told(run, _CANCELLED)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _cancelled_within(self, run: str, seconds: float) -> bool:
+        """Wait, and tell whether somebody has cancelled the run meanwhile."""
+        given_up = self._waiting[run] = asyncio.Event()
+        try:
+            async with asyncio.timeout(seconds):
+                return await given_up.wait()
+        except TimeoutError:
+            return False
+        finally:
+            del self._waiting[run]
 
     async def _on_with(self, run: str, task: Task) -> dict[str, Any]:
         config: RunnableConfig = {"configurable": {"thread_id": run}}

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,11 @@ class Worker:
             asked = Task.model_validate(task)
             name = DBOS.workflow_id
             assert name is not None
-            told = inside(runner.run(name, asked))
+            try:
+                told = inside(runner.run(name, asked))
+            except Exception as error:
+                self._ended(_failed(name, error), asked)
+                raise
             return self._ended(told, asked)
 
         def scheduled(_at: Any, context: dict[str, Any]) -> dict[str, Any]:
@@ -244,20 +249,32 @@ class Worker:
             finally:
                 done()
 
+    def _leave(self, runs: Sequence[str]) -> None:
+        """Note that a worker which ends in order, and does not die, leaves these runs."""
+        for run in runs:
+            DBOS.update_workflow_attributes(run, {"left_by": self.name}, merge=True)
+
     async def _end(self, runner: Runner, *, grace: float) -> None:
         """Take no more runs, wait for those at work, and leave the rest as it is on disk."""
-        if grace > 0:
-            with suppress(Exception):  # its queue is only a leftover
-                await asyncio.to_thread(DBOS.delete_queue, engine.control_queue(self.name))
+        if grace > 0 and (at_work := runner.at_work()):
+            await asyncio.to_thread(self._leave, at_work)
         await asyncio.to_thread(
-            DBOS.destroy, destroy_registry=True, workflow_completion_timeout_sec=round(grace)
+            DBOS.destroy, destroy_registry=True, workflow_completion_timeout_sec=ceil(grace)
         )
         await runner.stop()
 
 
+def _failed(run: str, error: Exception) -> dict[str, Any]:
+    """Return what is told of a run that failed; the error's words may hold what is nobody's."""
+    reason = f"failed: {type(error).__name__}"
+    return {"run": run, "status": "failed", "result": "", "missing": [reason], "usage": {}}
+
+
 def _put_back(run: WorkflowStatus) -> None:
     """Put a dead worker's run back into the queue, unless it was put back too often."""
-    taken = (run.attributes or {}).get("takeovers", 0) + 1
+    known = run.attributes or {}
+    left = known.get("left_by") == run.executor_id
+    taken = known.get("takeovers", 0) + (not left)
     DBOS.update_workflow_attributes(run.workflow_id, {"takeovers": taken}, merge=True)
     if taken > MOST_TAKEOVERS:
         logger.error("run %s is given up: %d workers died with it", run.workflow_id, taken)

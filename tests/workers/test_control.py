@@ -272,7 +272,34 @@ async def test_a_run_waits_for_an_endpoint_that_is_away(
     kimi.script(unauthorized())
     with pytest.raises(KimiAuthenticationError):
         await Runner(agent, pause=0.01).run("fails", Task(task="x"))
+    kimi.script(*[server_error(503)] * 2)
+    waits = Runner(agent, pause=60)
+    run = asyncio.ensure_future(waits.run("cancelled", Task(task="x")))
+    async with asyncio.timeout(20):
+        while await waits.control("cancelled", "cancel", None) != {"stopped": 0}:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert (await run)["status"] == "cancelled"
+    kimi.clear()
     kimi.script(*[server_error(503)] * 9)
     with pytest.raises(KimiServerError):
         await Runner(agent, pause=0.01, patience=0.05).run("gives up", Task(task="x"))
     await llm.aclose()
+
+
+async def test_a_run_that_fails_is_told_too(
+    tmp_path: Path, kimi: KimiServer, receiver: _Receiver
+) -> None:
+    kimi.respond_with(lambda _: unauthorized())
+    host = f"127.0.0.1:{receiver.server_port}"
+    told: list[dict[str, Any]] = []
+    options = {"private_hosts": [host], "notify": told.append}
+    async with working(tmp_path, kimi, [], **options) as queue:
+        task = Task(task="x", webhook=f"http://{host}/hook")
+        run = await asyncio.to_thread(queue.submit, task)
+        ended = await asyncio.to_thread(queue.wait, run, seconds=30)
+        with pytest.raises(ValueError, match="no decisions were given"):
+            queue.answer(run, [])
+    assert ended.state == "failed"
+    assert "KimiAuthenticationError" in str(ended.error)
+    assert receiver.bodies[-1]["status"] == "failed"
+    assert [one["run"] for one in told] == [run]

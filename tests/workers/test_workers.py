@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,28 +100,26 @@ def test_a_schedule_that_was_slept_through_is_caught_up_once(
 ) -> None:
     kimi.respond_with(Model())
     folder = tmp_path / "folder"
+    crew = crew_of(str(folder))
     with Queue(folder) as queue:
-        queue.schedule("often", "* * * * * *", "mark word-7")
-        _made_earlier(queue, seconds=30)
-        crew = crew_of(str(folder))
+        queue.schedule("yearly", "0 6 1 1 *", "mark word-7")
+        _made_earlier(queue, days=3 * 366)
+        queue.schedule("yearly", "0 6 1 1 *", "mark word-8")
+        worker = crew.hire(grace=1)
+        (run,) = until(queue.runs)
+        assert queue.wait(run.id, seconds=30).state == "ended"
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0
         crew.hire()
-        first = until(queue.runs)
-        queue.unschedule("often")
-        until(lambda: all(one.state == "ended" for one in queue.runs()))
-        runs = queue.runs()
-    # once for the thirty times that were missed, and then once a second
-    assert len(runs) <= 4
-    assert len({one.id for one in runs}) == len(runs)
-    assert first[-1].task == "mark word-7"
+        queue.wait(queue.submit("mark word-9"), seconds=30)
+        assert [one.task for one in queue.runs()] == ["mark word-9", "mark word-8"]
 
 
-def _made_earlier(queue: Queue, seconds: float) -> None:
-    """Let a schedule be as old as if no worker had been there for a while."""
-    from datetime import UTC, datetime, timedelta
-
+def _made_earlier(queue: Queue, days: float) -> None:
+    """Let a schedule be as old as if no worker had been there for years."""
     client = queue._client
     (kept,) = client.list_schedules()
-    since = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+    since = (datetime.now(UTC) - timedelta(days=days)).isoformat()
     client.delete_schedule(kept["schedule_name"])
     client.create_schedule(
         schedule_name=kept["schedule_name"],
