@@ -70,10 +70,7 @@ def work(
 
     console = Console()
     with one_line_errors():
-        tools, middleware = toolbox.open()
-        if middleware:
-            msg = "The shell is one session that sub-agents cannot share; use files, fetch, python."
-            raise ValueError(msg)
+        tools = toolbox.open_for_subagents()
         job = swarm.Work(
             task=task,
             folder=folder,

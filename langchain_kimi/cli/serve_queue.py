@@ -32,10 +32,7 @@ def serve(
     console = Console()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with one_line_errors():
-        tools, middleware = toolbox.open()
-        if middleware:
-            msg = "The shell is one session that sub-agents cannot share; use files, fetch, python."
-            raise ValueError(msg)
+        tools = toolbox.open_for_subagents()
         with connection.open(console) as llm:
             worker = Worker(
                 lambda journal, saver: create_background_agent(

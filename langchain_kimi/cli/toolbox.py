@@ -32,3 +32,15 @@ class Toolbox:
             msg = "--tools fetch reaches only hosts that you name, such as --host docs.python.org."
             raise ValueError(msg)
         return ready_tools(sets, root=self.root, hosts=self.hosts)
+
+    def open_for_subagents(self) -> list[BaseTool]:
+        """Make the tools, for many agents at a time.
+
+        Raises:
+            ValueError: As for `open`, and when the shell is among the sets.
+        """
+        tools, middleware = self.open()
+        if middleware:
+            msg = "The shell is one session that sub-agents cannot share; use files, fetch, python."
+            raise ValueError(msg)
+        return tools

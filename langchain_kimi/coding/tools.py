@@ -110,15 +110,14 @@ def merge_tools(workspace: Workspace) -> list[BaseTool]:
 
 
 def _structured(name: str, schema: type[BaseModel], work: Callable[..., Any]) -> BaseTool:
-    made = StructuredTool.from_function(
+    return StructuredTool.from_function(
         coroutine=work,
         name=name,
         description=" ".join((schema.__doc__ or "").split()),
         args_schema=schema,
         metadata=_CHANGES,
+        handle_tool_error=True,  # the model reads all of a refusal, and what a command printed
     )
-    made.handle_tool_error = True  # the model reads all of a refusal, and what a command printed
-    return made
 
 
 def _tool(
@@ -143,14 +142,13 @@ def _reading(workspace: Workspace, pattern: BaseTool) -> BaseTool:
     async def call(config: RunnableConfig, **arguments: Any) -> str:
         return str(await in_thread(None, lambda _: _held(workspace, config, read, **arguments)))
 
-    made = StructuredTool.from_function(
+    return StructuredTool.from_function(
         coroutine=call,
         name=pattern.name,
         description=pattern.description.replace("root folder", "repository"),
         args_schema=pattern.args_schema,
+        handle_tool_error=True,
     )
-    made.handle_tool_error = True
-    return made
 
 
 def _command_tool(workspace: Workspace) -> BaseTool:

@@ -169,6 +169,24 @@ def create_background_agent(
     return graph.compile(checkpointer=checkpointer, store=store, name=name)
 
 
+def check_decisions(request: Mapping[str, Any], given: Sequence[Mapping[str, Any]]) -> None:
+    """Check that decisions answer a request in the schema of `HumanInTheLoopMiddleware`.
+
+    Raises:
+        ValueError: There are too few or too many, or one is not allowed.
+    """
+    actions = request["action_requests"]
+    if len(given) != len(actions):
+        msg = f"{len(actions)} decisions are needed, {len(given)} were given."
+        raise ValueError(msg)
+    allowed = {one["action_name"]: one["allowed_decisions"] for one in request["review_configs"]}
+    for action, decision in zip(actions, given, strict=True):
+        kinds, kind = allowed[action["name"]], decision.get("type")
+        if kind not in kinds:
+            msg = f"{kind!r} is no decision for {action['name']}; allowed are {', '.join(kinds)}."
+            raise ValueError(msg)
+
+
 def prompt(name: str) -> str:
     """Return one of the prompts beside this module."""
     text = files("langchain_kimi.swarm").joinpath("prompts", f"{name}.md").read_text("utf-8")
@@ -252,18 +270,9 @@ class _Nodes:
             ],
         }
         given = interrupt(request)["decisions"]
-        if len(given) != len(waiting):
-            msg = f"{len(waiting)} decisions are needed, {len(given)} were given."
-            raise ValueError(msg)
+        check_decisions(request, given)
         decisions = dict(state.get("decisions", {}))
         for item, decision in zip(waiting, given, strict=True):
-            allowed = item["allowed"]
-            if decision["type"] not in allowed:
-                msg = (
-                    f"{decision['type']!r} is no decision for {item['name']}; "
-                    f"allowed are {', '.join(allowed)}."
-                )
-                raise ValueError(msg)
             decisions[item["key"]] = decision
         return Command(goto="swarm", update={"decisions": decisions, "waiting": []})
 

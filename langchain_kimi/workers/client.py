@@ -257,8 +257,7 @@ class Queue:
         context = {"task": given.model_dump(), "since": datetime.now(UTC).isoformat()}
         if known is not None:
             if known["schedule"] == cron and known["cron_timezone"] == timezone:
-                fired = known["last_fired_at"] or known["context"]["since"]
-                context["since"] = max(fired, known["context"]["since"])
+                context["since"] = known["last_fired_at"] or known["context"]["since"]
             self._client.delete_schedule(name)
         self._client.create_schedule(
             schedule_name=name,

@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from langchain_kimi.swarm import JournalError, JournalTakenError, SwarmEvent, is_unfinished, running
+from langchain_kimi.swarm.agent import check_decisions
 from langchain_kimi.swarm.failures import Remedy, describe, remedy
 from langchain_kimi.swarm.live_runs import leave
 from langchain_kimi.workers.control import obey
@@ -122,8 +123,11 @@ class Runner:
         asked = self._asked.get(run)
         if asked is None or asked.answer.done():
             return {"error": "the run does not ask for anything"}
-        if decisions and (wrong := _wrong(asked.request, decisions)):
-            return {"error": wrong}
+        if decisions:
+            try:
+                check_decisions(asked.request, decisions)
+            except ValueError as error:
+                return {"error": str(error)}
         asked.answer.set_result(decisions)
         return {}
 
@@ -182,22 +186,6 @@ class Runner:
             del self._asked[run]
         refused = {"type": "reject", "message": "The run was cancelled."}
         return Command(resume={"decisions": given or [refused] * len(request["action_requests"])})
-
-
-def _wrong(request: dict[str, Any], decisions: list[dict[str, Any]]) -> str:
-    """Say what is wrong with decisions; nothing where they answer the request."""
-    actions = request["action_requests"]
-    if len(decisions) != len(actions):
-        return f"{len(actions)} decisions are needed, {len(decisions)} were given"
-    allowed = {one["action_name"]: one["allowed_decisions"] for one in request["review_configs"]}
-    for action, decision in zip(actions, decisions, strict=True):
-        kinds = allowed[action["name"]]
-        if decision.get("type") not in kinds:
-            return (
-                f"{decision.get('type')!r} is no decision for {action['name']}; allowed are "
-                f"{', '.join(kinds)}"
-            )
-    return ""
 
 
 def _told(run: str, values: dict[str, Any]) -> dict[str, Any]:
