@@ -196,7 +196,8 @@ class _Remote:
             with suppress(*_LOST, APIStatusError):
                 await asyncio.shield(client.runs.cancel(thread, run_id))
             raise
-        run = await client.runs.get(thread, run_id)
+        while (run := await client.runs.get(thread, run_id))["status"] in _BUSY:
+            await client.runs.join(thread, run_id)  # its stream may end before it does
         if run["status"] not in ("success", "interrupted"):
             msg = f"the run on {self._graph!r} ended as {run['status']!r}"
             raise RemoteRunError(msg)
