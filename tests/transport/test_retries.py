@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,7 +28,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr("time.sleep", waited.append)
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=waited.append))
     monkeypatch.setattr("asyncio.sleep", sleep)
     return waited
 
@@ -195,6 +195,16 @@ def busy(**details: Any) -> errors.KimiServerError:
     return errors.KimiServerError("busy", status=503, **details)
 
 
+class Clock:
+    """Stands for the module `time` where it is read, and nowhere else: other threads look too."""
+
+    def __init__(self, *readings: float) -> None:
+        self._readings = list(readings)
+
+    def monotonic(self) -> float:
+        return self._readings.pop(0) if len(self._readings) > 1 else self._readings[0]
+
+
 def test_waits_grow_and_are_spread(waits: list[float]) -> None:
     policy = RetryPolicy(max_retries=5, backoff=1.0, max_wait=6.0)
     assert policy.run(fails(*(busy() for _ in range(5)))) == "done"
@@ -213,11 +223,7 @@ def test_the_total_time_is_bounded(waits: list[float]) -> None:
 def test_a_slow_first_try_uses_up_the_total_time(
     waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([0.0, 3600.0])
-    real = time.monotonic
-    monkeypatch.setattr(
-        "langchain_kimi.transport.retry.time.monotonic", lambda: next(clock, real())
-    )
+    monkeypatch.setattr("langchain_kimi.transport.retry.time", Clock(0.0, 3600.0))
     slow = errors.KimiTimeoutError("slow")
     with pytest.raises(errors.KimiTimeoutError):
         RetryPolicy(max_retries=2).run(fails(slow))
@@ -228,10 +234,7 @@ def test_a_slow_first_try_uses_up_the_total_time(
 def test_the_total_time_begins_anew_while_the_server_says_it_works(
     waits: list[float], monkeypatch: pytest.MonkeyPatch, alive: float | None, ends: str | None
 ) -> None:
-    clock = iter([0.0])
-    monkeypatch.setattr(
-        "langchain_kimi.transport.retry.time.monotonic", lambda: next(clock, 1000.0)
-    )
+    monkeypatch.setattr("langchain_kimi.transport.retry.time", Clock(0.0, 1000.0))
     policy = RetryPolicy(max_retries=2, total=600.0)
     attempt = fails(busy(), busy())
     if ends is None:
