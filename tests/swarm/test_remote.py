@@ -205,7 +205,7 @@ async def test_when_a_server_goes_away_the_other_does_its_work(
             await asyncio.sleep(0.05)
     servers.processes[1].send_signal(signal.SIGKILL)
     found = await task
-    assert found["status"] == "done"
+    assert found["status"] == "done", results(found)
     assert all(f"did {text}" in results(found) for text in prompts)
     assert all(
         servers.worked(text)[-1] == "server1" or "server2 did" in results(found) for text in prompts
