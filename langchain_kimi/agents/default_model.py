@@ -68,6 +68,12 @@ def is_stand_in(model: BaseChatModel) -> bool:
     return isinstance(model, ChatKimi) and model.base_url in {s.base_url for s in _servers}
 
 
+def pace_stand_in(tokens_per_second: float | None) -> None:
+    """Let this process's stand-in write at a pace, as a model does; None for at once."""
+    for server in _servers:
+        server.pace(tokens_per_second)
+
+
 def _stand_in(model: str, options: dict[str, Any]) -> ChatKimi:
     server = _stand_in_server()
     return ChatKimi(

@@ -90,6 +90,7 @@ def work(
     rpm: Annotated[
         int | None, typer.Option("--rpm", min=1, help="Requests a minute, over the whole tree.")
     ] = None,
+    price: options.Price = None,
     again: Annotated[
         bool, typer.Option("--again", help="Forget what was done for this task; begin anew.")
     ] = False,
@@ -107,6 +108,7 @@ def work(
         steps=steps,
         subagents=subagents,
         rpm=rpm,
+        price=price,
         again=again,
     )
     raise typer.Exit(exit_code)
@@ -130,6 +132,7 @@ def research(
     rpm: Annotated[
         int | None, typer.Option("--rpm", min=1, help="Requests a minute, all together.")
     ] = None,
+    price: options.Price = None,
     again: Annotated[
         bool, typer.Option("--again", help="Forget what was found before; begin anew.")
     ] = False,
@@ -148,6 +151,7 @@ def research(
         steps=steps,
         subagents=subagents,
         rpm=rpm,
+        price=price,
         again=again,
     )
     raise typer.Exit(exit_code)
@@ -234,11 +238,17 @@ def demo(
     model: options.Model = None,
     base_url: options.BaseUrl = None,
     endpoint: options.Endpoint = EndpointChoice.AUTO,
+    price: options.Price = None,
 ) -> None:
-    """Show an agent at work on files, and an investigation over documents with its report."""
+    """Show an agent at work on files, then an investigation over documents with its report.
+
+    The documents, a film among them, are drawn for it.
+    """
     commands = _commands()
-    connection = commands.Connection(model=model, base_url=base_url, endpoint=endpoint.value)
-    raise typer.Exit(commands.demo(connection))
+    connection = commands.Connection(
+        model=model, base_url=base_url, endpoint=endpoint.value, pace=commands.DEMO_PACE
+    )
+    raise typer.Exit(commands.demo(connection, price=price))
 
 
 rag.register(app)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.text import Text
 
 from langchain_kimi.cli.errors import one_line_errors
@@ -64,7 +65,8 @@ def ask(request: Request, connection: Connection) -> int:
         except RagError as error:
             raise ValueError(str(error)) from error
         if request.report is not None:
-            request.report.write_text(answer.to_html(corpus), "utf-8")
+            page = answer.to_html(corpus, folder=request.report.parent)
+            request.report.write_text(page, "utf-8")
             aside.print(Text(f"report: {request.report}", style="dim"))
         if request.as_json:
             print(json.dumps(answer.model_dump(mode="json")))
@@ -89,7 +91,10 @@ def _followed(graph: Any, question: str, aside: Console) -> Answer:
 
 def show_answer(answer: Answer, corpus: Corpus, console: Console) -> None:
     """Print an answer, its citations with links, and what was searched."""
-    console.print(Text(plain(answer.text)), soft_wrap=True)
+    if console.is_terminal:
+        console.print(Markdown(plain(answer.text)))
+    else:
+        console.print(Text(plain(answer.text)), soft_wrap=True)
     sources = {record.path: record.source for record in corpus.documents()}
     for citation in answer.citations:
         console.print(_citation(citation, sources.get(citation.file, "")), soft_wrap=True)

@@ -7,15 +7,18 @@ from rich.console import Console
 from langchain_kimi.cli import doctor as checks
 from langchain_kimi.cli.approval import approver
 from langchain_kimi.cli.chat import converse
+from langchain_kimi.cli.demo import PACE as DEMO_PACE
 from langchain_kimi.cli.demo import show
 from langchain_kimi.cli.endpoint import serve
 from langchain_kimi.cli.errors import one_line_errors
 from langchain_kimi.cli.model import Connection
+from langchain_kimi.cli.prices import price_of
 from langchain_kimi.cli.session import Session, make_agent
 from langchain_kimi.cli.toolbox import Toolbox
 from langchain_kimi.cli.transcript import Transcript
 
 __all__ = [
+    "DEMO_PACE",
     "Connection",
     "Toolbox",
     "chat",
@@ -62,6 +65,7 @@ def work(
     steps: int,
     subagents: int,
     rpm: int | None,
+    price: str | None,
     again: bool,
 ) -> int:
     """Do a long task with sub-agents; 1 when something is missing."""
@@ -75,6 +79,7 @@ def work(
             task=task,
             folder=folder,
             budget=Budget(steps=steps, subagents=subagents),
+            price=price_of(price),
             journal=journal,
             requests_per_minute=rpm,
             again=again,
@@ -92,6 +97,7 @@ def research(
     steps: int,
     subagents: int,
     rpm: int | None,
+    price: str | None,
     again: bool,
 ) -> int:
     """Investigate a question over documents; 1 when something is missing."""
@@ -109,6 +115,7 @@ def research(
             task=question,
             folder=folder,
             budget=Budget(steps=steps, subagents=subagents),
+            price=price_of(price),
             requests_per_minute=rpm,
             again=again,
         )
@@ -151,8 +158,10 @@ def endpoint(dialect: str, *, host: str, port: int, api_key: str | None, pace: f
     return 0
 
 
-def demo(connection: Connection) -> int:
+def demo(connection: Connection, *, price: str | None) -> int:
     """Show an agent at work; 1 when a question got no answer."""
     console = Console()
-    with one_line_errors(), connection.open(console) as llm:
-        return 0 if show(llm, console) else 1
+    with one_line_errors():
+        known = price_of(price)
+        with connection.open(console) as llm:
+            return 0 if show(llm, console, price=known) else 1

@@ -8,7 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from langchain_kimi.agents.default_model import STAND_IN_NOTICE, default_model, is_stand_in
+from langchain_kimi.agents.default_model import (
+    STAND_IN_NOTICE,
+    default_model,
+    is_stand_in,
+    pace_stand_in,
+)
 from langchain_kimi.chat_models import ChatKimi
 from langchain_kimi.cli.plain import revealed
 from langchain_kimi.endpoints import EndpointName
@@ -22,6 +27,8 @@ class Connection:
     base_url: str | None = None
     endpoint: EndpointName = "auto"
     thinking: bool = True
+    pace: float | None = None
+    """Tokens a second of the stand-in, when it answers; None for at once."""
     fields: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
@@ -35,6 +42,8 @@ class Connection:
             **self.fields,
         )
         stands_in = is_stand_in(llm)
+        if stands_in:
+            pace_stand_in(self.pace)
         notice = STAND_IN_NOTICE if stands_in else revealed(f"{llm.model} at {llm.base_url}")
         console.print(Text(notice, style="yellow" if stands_in else "dim"))
         try:

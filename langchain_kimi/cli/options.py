@@ -51,6 +51,14 @@ Hosts = Annotated[
     typer.Option("--host", help="A host that fetch may reach; may be repeated."),
 ]
 MaxSteps = Annotated[int | None, typer.Option("--max-steps", min=1, help="Model calls at most.")]
+Price = Annotated[
+    str | None,
+    typer.Option(
+        "--price",
+        help="Price of a million tokens, INPUT,OUTPUT or INPUT,OUTPUT,CACHED. Default: "
+        "KIMI_PRICE_INPUT, KIMI_PRICE_OUTPUT, KIMI_PRICE_CACHED_INPUT; else money is not told.",
+    ),
+]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Run Python and shell commands without asking each time.")
 ]

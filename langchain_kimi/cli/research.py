@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
+from langchain_kimi.agents import is_stand_in
 from langchain_kimi.chat_models import ChatKimi
 from langchain_kimi.cli.ask import show_answer
 from langchain_kimi.cli.plain import plain
 from langchain_kimi.cli.work import Work, run_job
 from langchain_kimi.rag import Corpus, FileReport, IngestOptions
-from langchain_kimi.rag.answer import Answer
 from langchain_kimi.research import Findings, create_research_agent, merge, research_report
+from langchain_kimi.research.report import cost
 
 REPORT = "research.html"
 _WORKERS = 2
@@ -37,7 +39,17 @@ def research(documents: Path, job: Work, llm: ChatKimi, console: Console) -> int
         make = partial(create_research_agent, corpus, llm, findings=findings)
         found = asyncio.run(run_job(job, make, console, _refuse))
         answer = merge(job.task, found["result"], findings.all())
-        report = _write(place, answer, corpus, found["usage"])
+        page = research_report(
+            answer,
+            corpus,
+            usage=found["usage"],
+            timeline=_timeline(place),
+            price=job.price,
+            model="a stand-in that is no model" if is_stand_in(llm) else llm.model,
+            missing=found["missing"],
+            folder=place,
+        )
+        report = _write(place, page)
         show_answer(answer, corpus, console)
     finally:
         corpus.close()
@@ -47,10 +59,14 @@ def research(documents: Path, job: Work, llm: ChatKimi, console: Console) -> int
     console.print(
         f"{used['subagents']} sub-agents, {used['steps']} steps, {used['seconds']:.1f} s, "
         f"{used['speed_up']:.1f}x faster than serially; {used['input_tokens']:,} tokens in, "
-        f"{used['output_tokens']:,} out"
+        f"{used['output_tokens']:,} out",
+        soft_wrap=True,
     )
-    console.print(f"timeline: {place / 'timeline.svg'}", markup=False, soft_wrap=True)
-    console.print(f"report: {report}", markup=False, soft_wrap=True)
+    told = cost(used, job.price)
+    hint = "" if job.price else " (--price INPUT,OUTPUT or KIMI_PRICE_INPUT, KIMI_PRICE_OUTPUT)"
+    console.print(f"cost: {told}{hint}", markup=False, soft_wrap=True)
+    for name, file in (("timeline", place / "timeline.svg"), ("report", report)):
+        console.print(_openable(name, file), soft_wrap=True)
     return 0 if found["status"] == "done" else 1
 
 
@@ -85,10 +101,19 @@ def _refuse(_action: dict[str, Any]) -> bool:
     return False
 
 
-def _write(place: Path, answer: Answer, corpus: Corpus, usage: dict[str, Any]) -> Path:
+def _openable(name: str, file: Path) -> Text:
+    """Return a line with a file's address, which terminals open on a click."""
+    address = file.absolute().as_uri()
+    return Text.assemble(f"{name}: ", (address, f"link {address}"))
+
+
+def _timeline(place: Path) -> str:
     timeline = place / "timeline.svg"
-    picture = timeline.read_text("utf-8") if timeline.is_file() else ""
+    return timeline.read_text("utf-8") if timeline.is_file() else ""
+
+
+def _write(place: Path, page: str) -> Path:
     report = place / REPORT
     report.parent.mkdir(parents=True, exist_ok=True)
-    report.write_text(research_report(answer, corpus, usage=usage, timeline=picture), "utf-8")
+    report.write_text(page, "utf-8")
     return report

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from langchain_kimi.swarm import (
     Budget,
     Journal,
     JournalError,
+    Price,
     Progress,
     create_background_agent,
     delete_run,
@@ -52,6 +53,8 @@ class Work:
     task: str
     folder: Path
     budget: Budget
+    price: Price | None = None
+    """What a million tokens cost; None when that is not known."""
     journal: str | None = None
     """A PostgreSQL URL; None keeps the journal in the folder."""
     requests_per_minute: int | None = None
@@ -82,6 +85,7 @@ def work(job: Work, llm: ChatKimi, console: Console, approve: Approve, tools: An
     console.print(
         f"{used['subagents']} sub-agents, {used['steps']} steps ({used['critical_steps']} one "
         f"after the other), {used['seconds']:.0f} s, {used['speed_up']:.1f}x faster than serially"
+        + (f", cost {used['money']:.4f}" if job.price else "")
     )
     console.print(f"report and artifacts: {job.folder / job.thread}", markup=False)
     return 0 if found["status"] == "done" else 1
@@ -100,7 +104,7 @@ async def run_job(
         if job.again:
             await delete_run(journal, job.thread, checkpointer=saver)
         agent = make(
-            budget=job.budget,
+            budget=replace(job.budget, prices={"": job.price} if job.price else {}),
             requests_per_minute=job.requests_per_minute,
             journal=journal,
             checkpointer=saver,

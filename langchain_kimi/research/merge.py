@@ -11,7 +11,6 @@ from langchain_kimi.rag.answer.result import Searched, Usage
 
 _NUMBER = re.compile(r"\[(\d{1,3})\]")
 _SOURCE = re.compile(r"\[([^\[\]\n]+#(?:page=\d+|t=[\d.]+,[\d.]+))(~[0-9a-f]{4})?\]")
-_HEAD = re.compile(r"^#{1,6} +", re.MULTILINE)
 
 
 def told(answer: Answer) -> str:
@@ -28,8 +27,9 @@ def told(answer: Answer) -> str:
 def merge(question: str, text: str, answers: Sequence[Answer]) -> Answer:
     """Make one answer of the leader's text and what its researchers found.
 
-    Sources in brackets become `[n]`; one that no researcher gave becomes `[unverified]`. Claims,
-    dropped quotes, searches and tokens are those of all researchers.
+    Sources in brackets become `[n]`, counted as the text cites them; one that no researcher gave
+    becomes `[unverified]`. Claims, dropped quotes, searches and tokens are those of all
+    researchers.
 
     Args:
         question: What was asked.
@@ -37,6 +37,7 @@ def merge(question: str, text: str, answers: Sequence[Answer]) -> Answer:
         answers: The researchers' answers.
     """
     citations, renamed = _numbered(answers)
+    citations, renamed = _as_cited(text, citations, renamed)
     known: dict[str, list[int]] = {}
     for citation in citations:
         for source in (citation.link, citation.link + _tail(citation)):
@@ -51,12 +52,13 @@ def merge(question: str, text: str, answers: Sequence[Answer]) -> Answer:
         for i, answer in enumerate(answers)
         for claim in answer.claims
     ]
+    claims.sort(key=lambda claim: min(claim.citations, default=len(citations) + 1))
     answered = [answer.status for answer in answers]
     every = bool(answered) and set(answered) == {"answered"}
     none = set(answered) <= {"not_answered"}
     return Answer(
         question=question,
-        text=_HEAD.sub("", _SOURCE.sub(number, text)),
+        text=_SOURCE.sub(number, text),
         status="answered" if every else "not_answered" if none else "partly",
         claims=tuple(claims),
         citations=tuple(citations),
@@ -90,6 +92,22 @@ def _numbered(answers: Sequence[Answer]) -> tuple[list[Citation], dict[tuple[int
                 citations.append(citation.model_copy(update={"number": known[key]}))
             renamed[index, citation.number] = known[key]
     return citations, renamed
+
+
+def _as_cited(
+    text: str, citations: list[Citation], renamed: dict[tuple[int, int], int]
+) -> tuple[list[Citation], dict[tuple[int, int], int]]:
+    """Number the citations anew: by where the text names them first, then those it does not."""
+    places = [(match[1], match[2] or "") for match in _SOURCE.finditer(text)]
+
+    def first(one: Citation) -> int:
+        own = ((one.link, ""), (one.link, _tail(one)))
+        return next((at for at, place in enumerate(places) if place in own), len(places))
+
+    ordered = sorted(citations, key=first)
+    new = {one.number: number for number, one in enumerate(ordered, start=1)}
+    moved = [one.model_copy(update={"number": new[one.number]}) for one in ordered]
+    return moved, {key: new[number] for key, number in renamed.items()}
 
 
 def _searched(answers: Sequence[Answer]) -> Searched:

@@ -27,6 +27,12 @@ class Price:
             if value is not None or item.default is not None:
                 _check(f"Price.{item.name}", value, least=0, whole=False)
 
+    def of(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float:
+        """Return what tokens cost; the cached ones are among the input tokens."""
+        cached = self.input if self.cached_input is None else self.cached_input
+        fresh = input_tokens - cached_tokens
+        return (fresh * self.input + cached_tokens * cached + output_tokens * self.output) / 1e6
+
 
 def _check(name: str, value: Any, *, least: int, whole: bool) -> None:
     """Refuse what is no number, not finite, or too small: such a limit would limit nothing."""
@@ -143,10 +149,7 @@ class Usage:
         self.cached_tokens += cached
         price = prices.get(reply.response_metadata.get("model_name", "")) or prices.get("")
         if price is not None:
-            from_cache = price.input if price.cached_input is None else price.cached_input
-            self.money += (
-                (taken - cached) * price.input + cached * from_cache + made * price.output
-            ) / 1e6
+            self.money += price.of(taken, made, cached)
 
     def catch_up(self, known: Usage, total: Usage) -> None:
         """Add what `total` has more than `known`: steps whose records were compacted away."""

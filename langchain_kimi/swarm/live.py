@@ -14,6 +14,7 @@ from langchain_kimi.swarm.events import Counts, SwarmEvent
 from langchain_kimi.swarm.handover import shown
 
 _MOST_ROWS = 12
+_BAR, _WIDE = 24, 100
 _NONE: Counts = {
     "total": 0,
     "waiting": 0,
@@ -43,15 +44,21 @@ class Progress:
         self.counts: Counts = _NONE.copy()
         self._running: dict[str, SwarmEvent] = {}
         self._ended: deque[SwarmEvent] = deque(maxlen=_MOST_ROWS)
+        self._began: dict[str, float] = {}
+        self._first = self._latest = 0.0
 
     def update(self, event: SwarmEvent) -> None:
         """Take one event in; others than a swarm's are passed over."""
         if event.get("type") != "swarm":
             return
         self.counts = event.get("counts", self.counts)
+        self._first = self._first or event["at"]
+        self._latest = max(self._latest, event["at"])
         agent = event["agent"]
         if not agent:
             return
+        if event["event"] in ("started", "step"):
+            self._began.setdefault(agent, event["at"])
         if event["event"] == "ended":
             self._running.pop(agent, None)
             self._ended.append(event)
@@ -82,7 +89,8 @@ class Progress:
         yield Text(self.headline())
         table = Table.grid(padding=(0, 2))
         for event in self._shown():
-            table.add_row(*map(Text, self._cells(event)))
+            when = [self._bar(event)] if options.max_width >= _WIDE else []
+            table.add_row(*map(Text, [*self._cells(event), *when]))
         yield table
         left = len(self._running) - _MOST_ROWS
         if left > 0:
@@ -93,7 +101,7 @@ class Progress:
         rows = "".join(
             "<tr>"
             + "".join(f"<td>{html.escape(cell)}</td>" for cell in self._cells(event))
-            + "</tr>"
+            + f"<td><code>{self._bar(event).replace(' ', '&nbsp;')}</code></td></tr>"
             for event in self._shown()
         )
         ended = c["done"] + c["failed"]
@@ -108,11 +116,21 @@ class Progress:
         ended = list(self._ended)[-max(4, _MOST_ROWS - len(at_work)) :]
         return at_work + ended
 
+    def _bar(self, event: SwarmEvent) -> str:
+        """Draw when a sub-agent was at work, of the time that was seen so far."""
+        whole = max(self._latest - self._first, 1e-9)
+        end = event["at"] if event["event"] == "ended" else self._latest
+        start = self._began.get(event["agent"], end)
+        left = min(_BAR - 1, int(_BAR * (start - self._first) / whole))
+        right = max(left + 1, round(_BAR * (end - self._first) / whole))
+        return " " * left + "━" * (right - left) + " " * (_BAR - right)
+
     def _cells(self, event: SwarmEvent) -> tuple[str, ...]:
+        steps = event.get("steps", 0)
         cells = (
             event.get("label", event["agent"])[:40],
             event.get("status", ""),
-            f"{event.get('steps', 0)} steps",
+            f"{steps} step{'' if steps == 1 else 's'}",
             (event.get("reason") or event.get("text", ""))[:60],
         )
         return tuple(shown(cell) for cell in cells)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 
 from langchain_kimi.swarm.handover import shown
 from langchain_kimi.swarm.state import AgentState, RunState, Span
 
-_WIDTH, _LEFT, _ROW, _TOP = 1100, 220, 14, 34
+_WIDTH, _LEFT, _ROW, _TOP = 1100, 330, 20, 40
 _COLOURS = {"model": "#4c78a8", "tools": "#f2a541"}
 _PATH = "#d62728"
-_MOST_ROWS = 400
+_MOST_ROWS, _MOST_MARKS = 400, 10
+_LONGEST_LABEL = 48
 
 
 def critical_path(state: RunState) -> list[AgentState]:
@@ -51,7 +53,7 @@ def timeline_svg(state: RunState) -> str:
     note = f" ({left_out} more sub-agents are not drawn)" if left_out else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-        f'font-family="sans-serif" font-size="10" role="img">'
+        f'font-family="sans-serif" font-size="12" role="img">'
         f"<title>Timeline of {len(agents)} sub-agents over {length:.1f} s{note}</title>"
         f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>{_legend(note)}'
         f"{_axis(length, scale, height)}{''.join(rows)}</svg>"
@@ -63,14 +65,15 @@ def _bar(
 ) -> str:
     y = _TOP + place * _ROW
     colour = _PATH if marked else "#333"
+    name = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1].rstrip()}…"
     parts = [
         (
-            f'<text x="{_LEFT - 6}" y="{y + 9}" text-anchor="end" fill="{colour}">'
-            f"{escape(shown(label[:36]))}</text>"
+            f'<text x="{_LEFT - 8}" y="{y + 14}" text-anchor="end" fill="{colour}">'
+            f"{escape(shown(name))}</text>"
         )
     ]
     parts += [
-        f'<rect x="{_LEFT + (span.start - start) * scale:.1f}" y="{y + 2}" height="{_ROW - 5}" '
+        f'<rect x="{_LEFT + (span.start - start) * scale:.1f}" y="{y + 3}" height="{_ROW - 6}" '
         f'width="{max(0.5, (span.end - span.start) * scale):.1f}" fill="{_COLOURS[span.what]}"/>'
         for span in _visible(spans, scale)
     ]
@@ -78,7 +81,7 @@ def _bar(
         x = _LEFT + (spans[0].start - start) * scale
         width = max(1.0, (spans[-1].end - spans[0].start) * scale)
         parts.append(
-            f'<rect x="{x:.1f}" y="{y + 1}" width="{width:.1f}" height="{_ROW - 3}" fill="none" '
+            f'<rect x="{x:.1f}" y="{y + 1.5}" width="{width:.1f}" height="{_ROW - 3}" fill="none" '
             f'stroke="{_PATH}"/>'
         )
     return "".join(parts)
@@ -107,9 +110,11 @@ def _legend(note: str) -> str:
 
 
 def _axis(length: float, scale: float, height: int) -> str:
+    step = 10 ** math.floor(math.log10(length))
+    step *= next(part for part in (0.1, 0.2, 0.5, 1) if length / (step * part) <= _MOST_MARKS)
     return "".join(
         f'<line x1="{x:.1f}" y1="{_TOP - 4}" x2="{x:.1f}" y2="{height - 14}" stroke="#eee"/>'
         f'<text x="{x:.1f}" y="{height - 4}" text-anchor="middle" fill="#666">{mark:.4g} s</text>'
-        for mark in (length * part / 5 for part in range(6))
+        for mark in (step * part for part in range(math.floor(length / step) + 1))
         for x in (_LEFT + mark * scale,)
     )

@@ -106,6 +106,10 @@ class KimiServer:
         scheme = "https" if self._ssl_context else "http"
         return f"{scheme}://{self.host}:{self.port}/v1"
 
+    def pace(self, tokens_per_second: float | None) -> None:
+        """Change the pace of replies from now on; None is instant."""
+        self.settings.tokens_per_second = tokens_per_second
+
     def script(self, *parts: Part | Turn) -> None:
         """Append turns to the script; see `langchain_kimi.testing.script`."""
         self._director.add(parts)

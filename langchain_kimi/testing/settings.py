@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from langchain_kimi.testing.script import Part
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Settings:
     """The options of a `KimiServer`, as its dialect and its handlers read them."""
 

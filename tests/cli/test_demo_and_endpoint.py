@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from urllib.request import url2pathname
 
 import pytest
 
@@ -26,22 +27,23 @@ def test_the_demo_without_a_key(tmp_path) -> None:
     requires = re.search(r"requires-python.*", (REPOSITORY / "pyproject.toml").read_text()).group()
     assert requires in done.stdout
     assert "langchain_kimi/middleware/repeated_calls.py" in done.stdout
-    assert "graph TD;" in done.stdout
     assert "Simulated: the model." in done.stdout
-    assert "4 done, 0 running, 0 queued, 0 failed of 4" in done.stdout
+    assert "7 done, 0 running, 0 queued, 0 failed of 7" in done.stdout
     assert "In 2025 the mill sold 81 tonnes of oats" in done.stdout
-    report = tmp_path / re.search(r"report: (\S+)", done.stdout).group(1)
+    assert re.search(r"^\[\d\] tour\.mp4#t=8,12 ", done.stdout, re.MULTILINE), "no film is cited"
+    assert "cost: not known: no price of a million tokens was given" in done.stdout
+    report = Path(url2pathname(re.search(r"report: file://(\S+)", done.stdout).group(1)))
     assert "data:image/" in report.read_text()
     assert done.stderr == ""
 
 
 def test_the_demo_on_an_endpoint(command, kimi_server, on, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    kimi_server.script(*[say("An answer.")] * 5)
+    kimi_server.script(*[say("An answer.")] * 3)
     done = command("demo", *on)
     assert done.exit_code == 0
     assert "Nothing is simulated" in done.stdout
-    assert len(kimi_server.requests) == 5
+    assert len(kimi_server.requests) == 3
 
 
 def test_the_demo_says_what_went_wrong(command, kimi_server, on, tmp_path, monkeypatch) -> None:

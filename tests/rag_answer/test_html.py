@@ -6,11 +6,13 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from PIL import Image
 
-from langchain_kimi.rag.answer import Answer, create_multimodal_rag
+from langchain_kimi.rag.answer import Answer, Citation, create_multimodal_rag
 from langchain_kimi.testing import say
 from tests.rag_answer.conftest import asked, number_of, plan
 
@@ -48,6 +50,29 @@ def test_the_report_holds_all_and_loads_nothing(answer, library) -> None:
     assert "Quotes that were dropped" in html
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)", html)
     assert "<b>and</b>" not in html
+
+
+def test_markdown_is_shown_and_what_would_load_stays_text() -> None:
+    text = (
+        "## Sold\n\n- **oats** [1]\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n![x](http://a/b.png) "
+        "[here](http://a) <http://a> <img src=x>\n\n[1]: http://a\n\n```[1]\n[7]\n```"
+    )
+    citation = Citation(number=1, id="x", file="a.pdf", sha256="0", page=1, quote="oats")
+    page = Answer(question="?", text=text, status="answered", citations=(citation,)).to_html()
+
+    assert "<h3>Sold</h3>" in page
+    assert "<li><strong>oats</strong> <a href=" in page
+    assert "<td>1</td>" in page
+    assert "<pre><code>[7]\n</code></pre>" in page
+    assert not re.search(r'(?:src|href)="(?!#)|<img|<http', page)
+
+
+def test_sources_link_to_documents_from_where_the_page_lies(answer, library, tmp_path) -> None:
+    html = answer.to_html(library, folder=tmp_path / "here")
+    sources = {record.path: Path(record.source) for record in library.documents()}
+    for citation in answer.citations:
+        target = re.search(rf'href="([^"]*{re.escape(citation.file)})#', html)[1]
+        assert (tmp_path / "here" / unquote(target)).resolve() == sources[citation.file].resolve()
 
 
 def test_a_notebook_shows_it_with_thumbnails(answer) -> None:

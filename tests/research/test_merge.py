@@ -34,7 +34,7 @@ def test_sources_are_numbered_through() -> None:
 
     assert whole.text == "Oats 81 t [1]. Rye 47 t [2], as before [1]."
     assert [one.quote for one in whole.citations] == ["oats 81", "rye 47"]
-    assert [claim.citations for claim in whole.claims] == [(1,), (2,), (1,)]
+    assert [claim.citations for claim in whole.claims] == [(1,), (1,), (2,)]
     assert whole.status == "answered"
 
 
@@ -42,6 +42,18 @@ def test_a_source_that_nobody_gave_is_marked() -> None:
     whole = merge("?", "Sold [b.pdf#page=9], [a.pdf#page=1~0000], [tour.mp4#t=1,2~abcd].", [OATS])
 
     assert whole.text == "Sold [unverified], [1], [unverified]."
+
+
+def test_citations_count_as_the_text_names_them() -> None:
+    whole = merge("?", f"{told(RYE)} {told(OATS)}", [OATS, RYE])
+
+    assert whole.text == "Rye 47 t [1], as before [2]. Oats 81 t [2]."
+    assert [(one.number, one.quote) for one in whole.citations] == [(1, "rye 47"), (2, "oats 81")]
+    assert [(claim.text, claim.citations) for claim in whole.claims] == [
+        ("rye 47", (1,)),
+        ("oats 81", (2,)),
+        ("oats 81", (2,)),
+    ]
 
 
 def test_the_status_is_that_of_all() -> None:

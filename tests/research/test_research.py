@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
+from urllib.request import url2pathname
 
 import pytest
 from typer.testing import CliRunner
 
 from langchain_kimi import ChatKimi
 from langchain_kimi.cli import app
+from langchain_kimi.cli.prices import price_of
 from langchain_kimi.rag import Corpus
 from langchain_kimi.research import Findings, create_research_agent, merge
+from langchain_kimi.research.report import cost
 from langchain_kimi.research.sample import QUESTION, write_sample
+from langchain_kimi.swarm import Price
 from langchain_kimi.testing import KimiServer, Part, call, say
 
 
@@ -42,22 +47,27 @@ def test_a_folder_is_investigated(
     for name in ("NVIDIA_API_KEY", "MOONSHOT_API_KEY", "KIMI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
-    code, output = research(documents, tmp_path, "--again")
+    for name in ("KIMI_PRICE_INPUT", "KIMI_PRICE_OUTPUT", "KIMI_PRICE_CACHED_INPUT"):
+        monkeypatch.delenv(name, raising=False)
+
+    code, output = research(documents, tmp_path, "--again", "--price", "2,10")
 
     assert code == 0, output
     assert "81 tonnes of oats" in output
     assert "18,400 euros" in output
-    report = Path(re.search(r"^report: (\S+)", output, re.MULTILINE)[1])
+    report = Path(url2pathname(re.search(r"^report: file://(\S+)", output, re.MULTILINE)[1]))
     page = report.read_text("utf-8")
-    assert page.count("<figure") == page.count('<img class="page"') + page.count(
-        "energy-notes.md, page"
-    )
+    told = re.search(r"([\d,]+) tokens in, ([\d,]+) out", output)
+    sent, got = (int(number.replace(",", "")) for number in told.groups())
+    assert f"cost: {(2 * sent + 10 * got) / 1e6:.4f} at 2 for a million tokens in, 10 out" in output
+    assert f"<td>{(2 * sent + 10 * got) / 1e6:.4f} at 2 for" in page
     assert "by a stand-in that is no model" in page
     assert "<svg" in page
-    assert re.search(r"tour\.mp4, 00:08.00:12", page)
+    linked_sources_are_there(report, page)
 
     code, output = research(documents, tmp_path)
     assert code == 0
+    assert "cost: not known" in output
     assert "was done before" in output
     assert "unchanged" in output
 
@@ -66,6 +76,60 @@ def test_a_folder_is_investigated(
     assert code == 0
     assert "was done before" not in output
     assert report.is_file()
+
+
+def linked_sources_are_there(report: Path, page: str) -> None:
+    """Each mark leads to a source, each source to a document; a film has its frame and time."""
+    figures = re.findall(r'<figure id="(.*?)">(.*?)</figure>', page, re.DOTALL)
+    assert {anchor for anchor, _ in figures} == set(re.findall(r'<a href="#(.*?)"', page))
+    for _, figure in figures:
+        target, _, place = re.search(r'<a href="(.*?)"', figure)[1].partition("#")
+        assert (report.parent / unquote(target)).is_file()
+        assert re.fullmatch(r"page=\d+|t=[\d.]+,[\d.]+", place)
+    kinds = {Path(target).suffix for target in re.findall(r'<a href="([^#"]+)#', page)}
+    assert kinds == {".pdf", ".png", ".jpg", ".md", ".mp4"}
+    film = next(figure for _, figure in figures if "tour.mp4#t=8,12" in figure)
+    assert '<img class="page"' in film
+    assert "frame at 00:10" in film
+    assert re.search(r">\[\d · 00:08\]</a>", page)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["--price", "2"], {}, "'2' is not INPUT,OUTPUT"),
+        (["--price", "2,cheap"], {}, "'2,cheap' is not INPUT,OUTPUT"),
+        (["--price=-1,2"], {}, "must be a number >= 0"),
+        ([], {"KIMI_PRICE_INPUT": "2"}, "only KIMI_PRICE_INPUT is set"),
+        ([], {"KIMI_PRICE_INPUT": "2", "KIMI_PRICE_OUTPUT": "x"}, "'2,x' is not INPUT,OUTPUT"),
+    ],
+)
+def test_a_wrong_price_is_refused(
+    arguments: list[str],
+    environment: dict[str, str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "documents").mkdir()
+
+    code, output = research(tmp_path / "documents", tmp_path, *arguments)
+
+    assert code == 1
+    assert said in output
+
+
+def test_prices_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert price_of("1,2,0.5") == Price(input=1, output=2, cached_input=0.5)
+    monkeypatch.setenv("KIMI_PRICE_INPUT", "0.6")
+    monkeypatch.setenv("KIMI_PRICE_OUTPUT", "2.5")
+    assert price_of(None) == Price(input=0.6, output=2.5)
+    monkeypatch.setenv("KIMI_PRICE_CACHED_INPUT", "0.1")
+    assert price_of(None) == Price(input=0.6, output=2.5, cached_input=0.1)
+    usage = {"input_tokens": 1_000_000, "cached_tokens": 500_000, "output_tokens": 2_000_000}
+    assert cost(usage, price_of(None)).startswith("5.3500 at 0.6 for")
 
 
 def test_a_folder_without_documents_is_an_error(tmp_path: Path) -> None:

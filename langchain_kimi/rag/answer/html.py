@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+from langchain_kimi.rag.answer.markdown import to_html
 from langchain_kimi.rag.answer.result import Answer, Citation, Claim
+from langchain_kimi.rag.retrieve.search import clock
 
 if TYPE_CHECKING:
     from langchain_kimi.rag.corpus import Corpus
@@ -20,7 +25,9 @@ _STYLE = """
 .kimi-answer{font:16px/1.5 system-ui,sans-serif;color:#1b1b1b;background:#fff;max-width:60rem;
 margin:0 auto;padding:1rem}
 .kimi-answer h1{font-size:1.25rem}.kimi-answer h2{font-size:1rem;margin:1.5rem 0 .5rem}
-.kimi-answer a{color:#1d5fa8;text-decoration:none}
+.kimi-answer h3{font-size:1rem;margin:1.25rem 0 .25rem}.kimi-answer ul{margin:.25rem 0}
+.kimi-answer a{color:#1d5fa8;text-decoration:none}.kimi-answer a:hover{text-decoration:underline}
+.kimi-answer figure:target{border-color:#1d5fa8;box-shadow:0 0 0 3px #cfe2f5}
 .kimi-answer .status{display:inline-block;padding:0 .5rem;border-radius:.25rem;font-size:.85rem}
 .kimi-answer .answered{background:#dff3e4}.kimi-answer .partly{background:#fdf0cf}
 .kimi-answer .not_answered,.kimi-answer .unverified{background:#fbdcd6}
@@ -28,14 +35,17 @@ margin:0 auto;padding:1rem}
 .kimi-answer figcaption{margin-bottom:.5rem;overflow-wrap:anywhere}
 .kimi-answer .pictures{display:flex;flex-wrap:wrap;gap:.75rem;align-items:flex-start}
 .kimi-answer img{max-width:100%;height:auto;border:1px solid #ccc}
-.kimi-answer .page{max-width:22rem}.kimi-answer .region{max-width:34rem}
+.kimi-answer .page{max-width:18rem}.kimi-answer .region{max-width:34rem}
 .kimi-answer blockquote{margin:.25rem 0;padding-left:.75rem;border-left:3px solid #d4351c}
 .kimi-answer small,.kimi-answer .note{color:#555;font-size:.85rem}
-.kimi-answer td{padding:.15rem .5rem;vertical-align:top;border-top:1px solid #eee}
+.kimi-answer td,.kimi-answer th{padding:.15rem .5rem;vertical-align:top;text-align:left;
+border-top:1px solid #eee}.kimi-answer svg{width:100%;height:auto}
 """
 
 
-def html_report(answer: Answer, corpus: Corpus | None = None, *, below: str = "") -> str:
+def html_report(
+    answer: Answer, corpus: Corpus | None = None, *, below: str = "", folder: Path | None = None
+) -> str:
     """Return a page of its own.
 
     Its content policy forbids scripts and loads, so that a browser keeps to it too.
@@ -44,22 +54,24 @@ def html_report(answer: Answer, corpus: Corpus | None = None, *, below: str = ""
         answer: The answer.
         corpus: Where thumbnails are drawn from; None for none.
         below: HTML to stand under the answer.
+        folder: Where the page will lie; each source then links to its document from there.
     """
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(answer.question[:120])}</title></head>"
-        f'<body style="margin:0">{html_part(answer, corpus)}{below}</body></html>\n'
+        f'<body style="margin:0">{html_part(answer, corpus, folder)}{below}</body></html>\n'
     )
 
 
-def html_part(answer: Answer, corpus: Corpus | None = None) -> str:
+def html_part(answer: Answer, corpus: Corpus | None = None, folder: Path | None = None) -> str:
     """Return what a notebook shows.
 
     Args:
         answer: The answer.
         corpus: Where thumbnails are drawn from; None for none.
+        folder: Where documents are linked from; None for no links.
     """
     anchor = "c" + hashlib.sha256(answer.model_dump_json().encode()).hexdigest()[:8]
     return "".join(
@@ -67,8 +79,8 @@ def html_part(answer: Answer, corpus: Corpus | None = None) -> str:
             f'<style>{_STYLE}</style><section class="kimi-answer">',
             f"<h1>{escape(answer.question)}</h1>",
             f'<p><span class="status {answer.status}">{_status(answer)}</span></p>',
-            *_paragraphs(answer.text, anchor, len(answer.citations)),
-            *_citations(answer, corpus, anchor),
+            _text(answer, anchor),
+            *_citations(answer, corpus, anchor, folder),
             *_claims(answer),
             *_dropped(answer),
             _searched(answer),
@@ -82,40 +94,63 @@ def _status(answer: Answer) -> str:
     return text[answer.status] + (", by a stand-in that is no model" if answer.stand_in else "")
 
 
-def _paragraphs(text: str, anchor: str, citations: int) -> Iterator[str]:
-    for paragraph in re.split(r"\n\s*\n", text):
-        lines = (_line(line, anchor, citations) for line in paragraph.split("\n"))
-        yield f"<p>{'<br>'.join(lines)}</p>"
-
-
-def _line(text: str, anchor: str, citations: int) -> str:
-    """Return a line with its marks as links to the citations below."""
+def _text(answer: Answer, anchor: str) -> str:
+    """Return the text with its marks as links to the sources below; films' with their time."""
+    known = {one.number: one for one in answer.citations}
 
     def link(match: re.Match[str]) -> str:
-        number = int(match[1])
-        if not 1 <= number <= citations:
+        citation = known.get(int(match[1]))
+        if citation is None:
             return match[0]
-        return f'<a href="#{anchor}-{number}">[{number}]</a>'
+        time = "" if citation.start is None else f" · {clock(citation.start)}"
+        place = escape(citation.place)
+        return f'<a href="#{anchor}-{match[1]}" title="{place}">[{match[1]}{time}]</a>'
 
-    marked = _MARK.sub(link, escape(text))
+    marked = _MARK.sub(link, to_html(answer.text))
     return marked.replace(_UNVERIFIED, f'<span class="unverified">{_UNVERIFIED}</span>')
 
 
-def _citations(answer: Answer, corpus: Corpus | None, anchor: str) -> Iterator[str]:
+def _citations(
+    answer: Answer, corpus: Corpus | None, anchor: str, folder: Path | None
+) -> Iterator[str]:
     if answer.citations:
         yield "<h2>Sources</h2>"
+    targets, scenes = _targets(corpus, folder), set[str]()
     for citation in answer.citations:
-        yield _citation(citation, corpus, anchor)
+        shown = _place(citation, targets)
+        pictures = "" if citation.link in scenes else _pictures(citation, corpus)
+        if citation.start is not None:
+            scenes.add(citation.link)
+        yield (
+            f'<figure id="{anchor}-{citation.number}"><figcaption><b>[{citation.number}]</b> '
+            f"{shown}{_said(citation)}</figcaption>{pictures}</figure>"
+        )
 
 
-def _citation(citation: Citation, corpus: Corpus | None, anchor: str) -> str:
-    said = f"<blockquote>{escape(citation.quote)}</blockquote>" if citation.quote else ""
+def _targets(corpus: Corpus | None, folder: Path | None) -> Mapping[str, str]:
+    """Return the address of each document, as seen from a folder."""
+    if corpus is None or folder is None:
+        return {}
+    here = folder.absolute()
+    return {
+        record.path: quote(Path(os.path.relpath(Path(record.source).absolute(), here)).as_posix())
+        for record in corpus.documents()
+        if record.source
+    }
+
+
+def _place(citation: Citation, targets: Mapping[str, str]) -> str:
+    place = escape(citation.place)
+    if citation.file not in targets:
+        return place
+    at = citation.link[len(citation.file) :]
+    return f'<a href="{escape(targets[citation.file] + at)}" target="_blank">{place}</a>'
+
+
+def _said(citation: Citation) -> str:
     if citation.seen:
-        said = f'<p class="note">Seen, not checked by code: {escape(citation.seen)}</p>'
-    return (
-        f'<figure id="{anchor}-{citation.number}"><figcaption><b>[{citation.number}]</b> '
-        f"{escape(citation.place)}{said}</figcaption>{_pictures(citation, corpus)}</figure>"
-    )
+        return f'<p class="note">Seen, not checked by code: {escape(citation.seen)}</p>'
+    return f"<blockquote>{escape(citation.quote)}</blockquote>" if citation.quote else ""
 
 
 def _pictures(citation: Citation, corpus: Corpus | None) -> str:
@@ -129,7 +164,8 @@ def _pictures(citation: Citation, corpus: Corpus | None) -> str:
         f' width="{picture.width}" height="{picture.height}" alt="{escape(citation.place)}">'
         for index, picture in enumerate(drawn)
     )
-    return f'<div class="pictures">{pictures}</div>' if pictures else ""
+    time = f"<small>frame at {clock(citation.middle)}</small>" if citation.start is not None else ""
+    return f'<div class="pictures">{pictures}{time}</div>' if pictures else ""
 
 
 def _claims(answer: Answer) -> Iterator[str]:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 from langchain_kimi.rag.retrieve.search import clock
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_kimi.rag.corpus import Corpus
 
 Confidence = Literal["high", "medium", "low", "none"]
@@ -48,6 +50,11 @@ class Citation(BaseModel):
         if self.start is not None and self.end is not None:
             return f"{self.file}, {clock(self.start)}–{clock(self.end)}"
         return f"{self.file}, page {self.page}"
+
+    @property
+    def middle(self) -> float:
+        """Return the second whose frame stands for a span of a video."""
+        return ((self.start or 0.0) + (self.end or 0.0)) / 2
 
     @property
     def link(self) -> str:
@@ -133,15 +140,16 @@ class Answer(BaseModel):
         shown._corpus = corpus  # noqa: SLF001  another instance of this class
         return shown
 
-    def to_html(self, corpus: Corpus | None = None) -> str:
+    def to_html(self, corpus: Corpus | None = None, *, folder: Path | None = None) -> str:
         """Return a page of its own, with thumbnails, that loads nothing from elsewhere.
 
         Args:
             corpus: Where the pages are drawn from; None for the corpus that answered.
+            folder: Where the page will lie; each source then links to its document from there.
         """
         from langchain_kimi.rag.answer.html import html_report
 
-        return html_report(self, corpus or self._corpus)
+        return html_report(self, corpus or self._corpus, folder=folder)
 
     def _repr_html_(self) -> str:
         from langchain_kimi.rag.answer.html import html_part

@@ -21,7 +21,7 @@ _LONGEST = 720
 _DPI = 96
 _SHARP_DPI = 144
 _MARGIN = 6.0
-_CROP_MARGIN = 18.0
+_CROP_MARGIN = 30.0
 _OUTLINE = "#d4351c"
 _QUALITY = 82
 
@@ -53,7 +53,7 @@ def _drawn(found: Found, citation: Citation) -> list[Thumbnail]:
     if citation.start is not None and citation.end is not None:
         from langchain_kimi.rag.answer.footage import frame_pictures
 
-        return [_thumbnail(frame_pictures(found, [(citation.start + citation.end) / 2])[0])]
+        return [_thumbnail(frame_pictures(found, [citation.middle])[0])]
     with PDFIUM_LOCK:
         page = picture_of(found, dpi=_DPI)
         if citation.box is None:

@@ -23,6 +23,7 @@ from langchain_kimi.testing.standin.words import files, keywords, numbers, stems
 
 HEAD = re.compile(r"^\[S(\d+)\] ([^\n]+)\n", re.MULTILINE)
 IN_FULL = re.compile(r"\(The question in full: (.+?)\)(?:\n\n|$)", re.DOTALL)
+LIST_MARK = re.compile(r"^\s*(?:[-*•]|#{1,6}) +")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\d])|\n+")
 TWO_PARTS = re.compile(
     r"\?\s+|;\s+|,?\s+and\s+(?=(?:how|what|when|where|which|who|why)\b)", re.IGNORECASE
@@ -38,6 +39,7 @@ KINDS = {
     ),
     "video": re.compile(r"\b(?:videos?|clips?|films?|scenes?|talks?|minutes?)\b", re.IGNORECASE),
 }
+BY_WORDS = "these lines share the question's words:"
 MOST_QUOTES = 3
 LONGEST_QUOTE = 240
 SHORTEST_LINE = 3
@@ -114,7 +116,7 @@ def _answer(situation: Situation, passages: Sequence[Passage]) -> str:
     evidence = "\n".join(
         f'[{n}] S{line.passage.number} "{line.text}"' for n, line in enumerate(lines, start=1)
     )
-    return f"{NAME}: these lines share the question's words:\n{body}\n\nEvidence:\n{evidence}"
+    return f"{NAME}: {BY_WORDS}\n{body}\n\nEvidence:\n{evidence}"
 
 
 def _question(situation: Situation) -> str:
@@ -165,7 +167,7 @@ def _best_lines(
 
 def _lines(text: str) -> Iterator[str]:
     for piece in SENTENCE.split(text):
-        line = " ".join(piece.replace("|", " ").split())
+        line = " ".join(LIST_MARK.sub("", piece).replace("|", " ").split())
         if len(line.split()) >= SHORTEST_LINE:
             yield line if len(line) <= LONGEST_QUOTE else line[:LONGEST_QUOTE].rpartition(" ")[0]
 

@@ -12,6 +12,7 @@ from typing import Any
 from langchain_kimi.testing.script import Call
 from langchain_kimi.testing.standin.answer import NAME
 from langchain_kimi.testing.standin.choice import SWARM_TOOLS
+from langchain_kimi.testing.standin.documents import BY_WORDS
 from langchain_kimi.testing.standin.parts import ITEM, Parts, listing_of, parts_by_listing, parts_of
 from langchain_kimi.testing.standin.situation import Result, Situation
 
@@ -109,6 +110,7 @@ def _plain(head: str) -> str:
 
 def _without_name(text: str) -> str:
     text = ENDING.sub("", text.strip()).removeprefix(f"{NAME}: ")
+    text = text.removeprefix(BY_WORDS).lstrip()
     cut = len(text) - MOST_OF_ONE
     return text if cut <= 0 else f"{text[:MOST_OF_ONE]}\n[… {cut} more characters]"
 
