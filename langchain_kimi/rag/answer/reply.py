@@ -19,7 +19,7 @@ from dataclasses import dataclass
 NOT_FOUND = "NOT IN THE DOCUMENTS"
 EVIDENCE = "Evidence:"
 
-_EVIDENCE = re.compile(r"^[ \t#*_>]*evidence[ \t*_]*:?[ \t*_]*$", re.IGNORECASE | re.MULTILINE)
+_EVIDENCE = re.compile(r"^[ \t#*_>]*evidence[ \t*_]*(?::[ \t*_]*)?$", re.IGNORECASE | re.MULTILINE)
 _LINE = re.compile(
     r"^[ \t>*-]*\[(?P<number>\d{1,3})\][ \t:]*(?:\(|\[)?[Ss](?P<source>\d{1,4})(?:\)|\])?[ \t:,–-]*"
     r"(?P<rest>.*)$",
@@ -28,7 +28,7 @@ _LINE = re.compile(
 _QUOTED = re.compile(r"^[\"“„«'‘](?P<quote>.*)[\"”“»'’][\s.;,]*$", re.DOTALL)
 _SEEN = re.compile(r"^\(?seen\)?\b[ \t:,–-]*(?P<what>.*)$", re.IGNORECASE)
 _NOT_FOUND = re.compile(
-    rf"^[\s*_#>-]*{NOT_FOUND}[\s*_]*[:.]?[\s*_]*(?P<missing>[^\n]*)", re.IGNORECASE | re.MULTILINE
+    rf"^[ \t*_#>-]*{NOT_FOUND}[\s*_]*[:.]?[\s*_]*(?P<missing>[^\n]*)", re.IGNORECASE | re.MULTILINE
 )
 
 

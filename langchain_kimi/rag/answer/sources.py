@@ -17,7 +17,7 @@ from langchain_kimi.rag.retrieve.search import Found, found_page
 _BATCH = 400
 _FEW_NUMBERS = 3
 _NUMBER = re.compile(r"\d[\d.,]*")
-_FORGED = re.compile(r"^(\s*)\[(S\d+)\]", re.MULTILINE)
+_FORGED = re.compile(r"\[(S\d+)\]")
 _BREAKS = re.compile(r"\s+")
 
 
@@ -44,8 +44,8 @@ class Source:
 
     @property
     def text(self) -> str:
-        """Return the text that is shown; a line in it that looks like a head is defused."""
-        shown = _FORGED.sub(r"\1(\2)", self.found.text)
+        """Return the text that is shown; what looks like the head of a source is defused."""
+        shown = _FORGED.sub(r"(\1)", self.found.text)
         if len(shown) > 2 * MOST_TEXT and estimate_tokens(shown) > MOST_TEXT:
             share = MOST_TEXT / estimate_tokens(shown)
             shown = f"{shown[: int(share * len(shown))]}\n[…]"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage
@@ -11,6 +10,7 @@ from langgraph.types import Command
 from langchain_kimi.agents.default_model import is_stand_in
 from langchain_kimi.rag.answer.check import Checked, check
 from langchain_kimi.rag.answer.events import emit
+from langchain_kimi.rag.answer.inert import inert
 from langchain_kimi.rag.answer.options import Options, Run
 from langchain_kimi.rag.answer.reply import Reply, read_reply
 from langchain_kimi.rag.answer.result import Answer, Searched, Status, Usage
@@ -20,10 +20,6 @@ from langchain_kimi.rag.answer.state import RagState, thaw_packed
 NOT_ANSWERED = "The documents do not answer this:"
 _MOST_QUERIES = 4
 _QUERY_CHARACTERS = 300
-_PICTURE = re.compile(r"!\[([^\]\n]*)\]\([^)\n]*\)")
-_PICTURE_HEAD = re.compile(r"!(?=\[)")
-_LOADING_TAG = re.compile(r"<(?=(?:style|script|svg)\b|[a-z][\w:-]*[\s/][^<>]*=)", re.IGNORECASE)
-"""A tag that may load something: without an attribute only these do."""
 
 
 class Verdict:
@@ -35,7 +31,7 @@ class Verdict:
     def check(self, state: RagState) -> Command[Literal["retrieve", "__end__"]]:
         """Check each quote and claim by code, then answer or look again."""
         run = Run(self._options)
-        reply = read_reply(without_pictures(state["draft"]["text"]))
+        reply = read_reply(inert(state["draft"]["text"]))
         sources = load_sources(run.corpus, thaw_packed(state["packed"]).slots)
         checked = check(run.corpus, reply, sources, question=state["plan"]["question"])
         emit(
@@ -104,16 +100,6 @@ class Verdict:
         return answer.with_pictures_of(corpus)
 
 
-def without_pictures(text: str) -> str:
-    """Return a text from which Markdown loads nothing.
-
-    Whoever shows a picture from elsewhere tells its server what stands in the URL. Pictures that
-    are written plainly go; what else begins like one, or like a tag that loads, is taken apart.
-    """
-    text = _PICTURE_HEAD.sub("! ", _PICTURE.sub(r"[\1]", text))
-    return _LOADING_TAG.sub("< ", text)
-
-
 def _all_shown(run: Run, state: RagState) -> bool:
     """Tell whether every page of the corpus is before the model already."""
     return len(state["packed"]["slots"]) >= run.corpus.stats().pages
@@ -137,7 +123,7 @@ def _message(state: RagState, answer: Answer) -> AIMessage:
     """Return the answer as the message that takes the place of the streamed draft."""
     kept: dict[str, Any] = {"answer": answer.model_dump(mode="json")}
     if state["draft"]["reasoning"]:
-        kept["reasoning_content"] = state["draft"]["reasoning"]
+        kept["reasoning_content"] = inert(state["draft"]["reasoning"])
     return AIMessage(
         answer.text, id=state["draft"]["id"], name="multimodal_rag", additional_kwargs=kept
     )
