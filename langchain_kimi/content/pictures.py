@@ -157,7 +157,7 @@ def prepare(data: bytes, limits: MediaLimits, *, name: str | None = None) -> Enc
         target = _target(size, limits)
         if mime_type and size == target and _is_fine(picture, data, mime_type, limits):
             # to decode an eighth of a JPEG reads all of it, and shows whether it is whole
-            picture.draft("L", (size[0] // 8, size[1] // 8))
+            picture.draft("L", (max(1, size[0] // 8), max(1, size[1] // 8)))
             picture.load()
             return Encoded(data, mime_type, *size)
         picture.draft(None, target)

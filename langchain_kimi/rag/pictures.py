@@ -28,8 +28,8 @@ def picture_of(found: Found, *, dpi: float = 144, box: Box | None = None) -> Ima
     path = unchanged(found.document)
     family = found.document.media_type.split("/")[0]
     if found.document.media_type == "application/pdf":
-        whole = _pdf_page(path, found.page, dpi)
-    elif family == "image":
+        return _pdf_page(path, found.page, dpi, box)
+    if family == "image":
         with Image.open(path) as image:
             whole = image.convert("RGB")
     elif family == "video":
@@ -59,12 +59,17 @@ def unchanged(document: DocumentRecord) -> Path:
     return path
 
 
-def _pdf_page(path: Path, number: int, dpi: float) -> Image.Image:
+def _pdf_page(path: Path, number: int, dpi: float, box: Box | None) -> Image.Image:
+    """Draw a page, or a box of it alone: of a poster the whole would not fit in memory."""
     from langchain_kimi.rag.ingest.pages import render
     from langchain_kimi.rag.ingest.pdf import open_pdf
 
     with open_pdf(path) as document:
-        return render(document[number - 1], dpi)
+        page = document[number - 1]
+        try:
+            return render(page, dpi, box=box and _inside(box, *page.get_size()))
+        finally:
+            page.close()
 
 
 def _frame(path: Path, found: Found) -> Image.Image:
@@ -81,9 +86,14 @@ def _frame(path: Path, found: Found) -> Image.Image:
 def _cropped(whole: Image.Image, found: Found, box: Box) -> Image.Image:
     width, height = found.page_size or whole.size
     across, down = whole.width / width, whole.height / height
+    inside = _inside(box, width, height)
+    edges = (inside.x0 * across, inside.y0 * down, inside.x1 * across, inside.y1 * down)
+    return whole.crop(tuple(round(edge) for edge in edges))  # type: ignore[arg-type]
+
+
+def _inside(box: Box, width: float, height: float) -> Box:
     inside = box.clipped(Box(0.0, 0.0, width, height))
     if inside.area <= 0:
         msg = f"the box {tuple(box)} lies outside the page of {width:g} x {height:g}"
         raise ValueError(msg)
-    edges = (inside.x0 * across, inside.y0 * down, inside.x1 * across, inside.y1 * down)
-    return whole.crop(tuple(round(edge) for edge in edges))  # type: ignore[arg-type]
+    return inside

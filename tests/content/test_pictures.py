@@ -167,6 +167,15 @@ def test_large_pictures_are_scaled_to_what_the_model_sees(make: Any) -> None:
     assert shown(image(small)).size == (30, 20)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (7, 500), (500, 7)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_tiny_pictures_are_sent(size: tuple[int, int], kind: str) -> None:
+    held = io.BytesIO()
+    Image.new("RGB", size, "red").save(held, kind)
+    with Image.open(io.BytesIO(base64.b64decode(image(held.getvalue())["base64"]))) as sent:
+        assert sent.size == size
+
+
 def test_long_thin_pictures_keep_a_pixel() -> None:
     assert shown(image(Image.new("RGB", (30_000, 1)))).size == (4096, 1)
 

@@ -26,6 +26,7 @@ _LARGE_PICTURE = 0.2
 _WORDS_PER_AREA = 1 / 2_500
 """Words of the text layer in a picture, from which on it counts as covered: one in 50 x 50 pt."""
 _MANY_PIXELS = 40_000_000
+_LEAST_PIXELS = 3
 _GARBLED = re.compile(r"[\ue000-\uf8ff\ufffd\x00-\x08\x0e-\x1f]|\(cid:\d+\)")
 
 
@@ -119,14 +120,20 @@ def _words_in(box: Box, words: Sequence[Word]) -> int:
     return sum(word.box.inside(box) > 0.5 for word in words)
 
 
-def render(page: pdfium.PdfPage, dpi: float, *, grey: bool = False) -> Image.Image:
-    """Draw a page; a page too large for memory is drawn smaller."""
+def render(
+    page: pdfium.PdfPage, dpi: float, *, grey: bool = False, box: Box | None = None
+) -> Image.Image:
+    """Draw a page, or a box of it; what is too large for memory is drawn smaller."""
     width, height = page.get_size()
+    shown = box or Box(0.0, 0.0, width, height)
     scale = dpi / 72
-    pixels = width * height * scale * scale
+    pixels = shown.area * scale * scale
     if pixels > _MANY_PIXELS:
         scale *= (_MANY_PIXELS / pixels) ** 0.5
-    bitmap = page.render(scale=scale, grayscale=grey)
+    if min(shown.width, shown.height) * scale < _LEAST_PIXELS:
+        shown = shown.grown(_LEAST_PIXELS / scale).clipped(Box(0.0, 0.0, width, height))
+    cut = (shown.x0, height - shown.y1, width - shown.x1, shown.y0)
+    bitmap = page.render(scale=scale, grayscale=grey, crop=cut)
     try:
         image: Image.Image = bitmap.to_pil().convert("L" if grey else "RGB")
         return image.copy()
