@@ -58,7 +58,7 @@ def check(
     by_number = {source.number: source for source in sources}
     good: dict[int, list[Citation]] = {}
     dropped: list[DroppedQuote] = []
-    for cited in reply.evidence:
+    for cited in dict.fromkeys(reply.evidence):
         held = _citation(corpus, cited, by_number)
         if isinstance(held, Citation):
             good.setdefault(cited.number, []).append(held)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from langchain_kimi.content.pages import PDFIUM_LOCK
-from langchain_kimi.rag.answer.quotes import locate_tokens, tokens_of
+from langchain_kimi.rag.answer.quotes import locate_tokens, parts_of, tokens_of
 from langchain_kimi.rag.corpus import Corpus
 from langchain_kimi.rag.geometry import Box, union
 from langchain_kimi.rag.ingest.ocr import OcrEngine
@@ -51,11 +51,14 @@ def find_printed(
 
 
 def _find(quote: str, words: Sequence[Word], regions: Sequence[Box]) -> tuple[str, Box] | None:
+    held = {token.text for word in words for token in tokens_of(word.text)}
+    if not held.issuperset(token for part in parts_of(quote) for token in part):
+        return None  # in no order, then
     for order in _orders(words, regions):
-        held = _words_of(quote, order)
-        if held:
-            text = " ".join(word.text for word in held)
-            return text, union(word.box for word in held)
+        printed = _words_of(quote, order)
+        if printed:
+            text = " ".join(word.text for word in printed)
+            return text, union(word.box for word in printed)
     return None
 
 

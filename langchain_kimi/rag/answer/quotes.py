@@ -59,8 +59,7 @@ def locate(quote: str, text: str) -> list[tuple[int, int]]:
 
 def locate_tokens(quote: str, held: Sequence[str]) -> list[tuple[int, int]]:
     """Return the first and last token of each part of a quote in a list of folded tokens."""
-    parts = [[token.text for token in tokens_of(part)] for part in _ELLIPSIS.split(quote)]
-    parts = [part for part in parts if part]
+    parts = parts_of(quote)
     if not is_telling([word for part in parts for word in part]):
         return []
     places: list[tuple[int, int]] = []
@@ -72,6 +71,12 @@ def locate_tokens(quote: str, held: Sequence[str]) -> list[tuple[int, int]]:
         start = at + len(part)
         places.append((at, start - 1))
     return places
+
+
+def parts_of(quote: str) -> list[list[str]]:
+    """Return the folded tokens of each part of a quote; an ellipsis parts it."""
+    parts = ([token.text for token in tokens_of(part)] for part in _ELLIPSIS.split(quote))
+    return [part for part in parts if part]
 
 
 def is_telling(words: Sequence[str]) -> bool:
