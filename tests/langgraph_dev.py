@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -17,20 +18,20 @@ BOOT_SECONDS = 90
 
 
 @contextmanager
-def langgraph_dev(folder: Path, port: int, **environment: str) -> Iterator[str]:
+def langgraph_dev(folder: Path, **environment: str) -> Iterator[str]:
     """Run the server in a folder; yield its URL."""
-    with langgraph_dev_process(folder, port, **environment) as (url, _):
+    with langgraph_dev_process(folder, **environment) as (url, _):
         yield url
 
 
 @contextmanager
 def langgraph_dev_process(
-    folder: Path, port: int, **environment: str
+    folder: Path, **environment: str
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run the server in a folder; yield its URL and its process."""
     command = [
         str(Path(sys.executable).with_name("langgraph")), "dev", "--host", "127.0.0.1",
-        "--port", str(port), "--no-browser", "--no-reload", "--n-jobs-per-worker", "5",
+        "--port", str(_free_port()), "--no-browser", "--no-reload", "--n-jobs-per-worker", "5",
     ]  # fmt: skip
     base = {
         "HOME": str(folder),
@@ -56,8 +57,16 @@ def langgraph_dev_process(
             server.wait(20)
 
 
+def _free_port() -> int:
+    """Return a port that nobody has: two servers with one port are taken for each other."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def _url(log: Path, server: subprocess.Popen[bytes]) -> str:
-    """Return the URL from the log: the server takes another port when its own is taken."""
+    """Return the URL from the log: the server takes another port when its own was taken."""
     deadline = time.monotonic() + BOOT_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         text = log.read_text()

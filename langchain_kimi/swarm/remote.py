@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import httpx
@@ -20,13 +20,19 @@ from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, interrupt
 from langgraph_sdk.client import LangGraphClient
-from langgraph_sdk.errors import APIStatusError
+from langgraph_sdk.errors import APIStatusError, InternalServerError, NotFoundError
 from pydantic import SecretStr, TypeAdapter
+
+logger = logging.getLogger(__name__)
 
 _NAMESPACE = uuid.UUID("6d1e2a2c-6d0f-4b6e-9d0b-7f1f6f0a4c11")
 _BUSY = ("pending", "running")
-_LOST = (httpx.TransportError, ConnectionError)
-_SERVER_ERROR = 500
+_LOST = (httpx.TransportError, ConnectionError, InternalServerError)
+_FROM_THE_FIRST = "-1"
+"""The id before that of the first event: a stream that is joined again goes on without a gap."""
+_LOOK_SECONDS = 0.2
+_FAREWELL_SECONDS = 0.5
+"""How long a cancelled sub-agent waits for its server; the rest is done behind its back."""
 _TIMEOUT = httpx.Timeout(300, connect=5)
 _MESSAGE: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
 
@@ -37,6 +43,10 @@ class RemoteUnavailableError(ConnectionError):
 
 class RemoteRunError(RuntimeError):
     """A run on another server ended with an error of its own."""
+
+
+class _ForgottenError(ConnectionError):
+    """A server does not know a run any more that it had: it was started anew, and lost it."""
 
 
 class _State(TypedDict):
@@ -119,6 +129,7 @@ class _Remote:
             return LangGraphClient(httpx.AsyncClient(base_url=url, headers=sent, timeout=_TIMEOUT))
 
         self._make = make
+        self._farewells: set[asyncio.Task[None]] = set()
 
     async def run(
         self, state: _State, config: RunnableConfig
@@ -129,7 +140,7 @@ class _Remote:
             config.get("callbacks")
         ).on_chat_model_start({"name": self._graph}, [list(state["messages"])])
         try:
-            found = await self._anywhere(thread, state["messages"], call.on_llm_new_token)
+            found = await self._anywhere(thread, state, call.on_llm_new_token)
         except BaseException as error:
             await call.on_llm_error(error)
             raise
@@ -146,31 +157,40 @@ class _Remote:
         """Put what the remote run asks before a person, and give it the answer."""
         asked = state["asked"]
         answer = interrupt(asked["value"])
+        try:
+            await self._answer(_thread(config), asked, answer)
+        except (*_LOST, NotFoundError) as error:
+            logger.warning("%s is gone with what it asked: %s", _host(asked["url"]), _name(error))
+        return Command(goto="run")
+
+    async def _answer(self, thread: str, asked: Mapping[str, Any], answer: Any) -> None:
+        """Answer a remote run, unless it was answered before a kill."""
         async with self._make(asked["url"]) as client:
-            found = await _at_rest(client, _thread(config))
+            found = await _at_rest(client, thread)
             if found is not None and (found["asked"] or {}).get("id") == asked["id"]:
                 await client.runs.create(
-                    _thread(config),
+                    thread,
                     self._graph,
                     command={"resume": {asked["id"]: answer}},
                     context=self._context,
+                    stream_mode=["updates"],
+                    stream_resumable=True,
                     durability="sync",
                 )
-        return Command(goto="run")
 
-    async def _anywhere(self, thread: str, messages: list[AnyMessage], alive: Any) -> _Found:
+    async def _anywhere(self, thread: str, state: _State, alive: Any) -> _Found:
         """Do the work on the first server that can be reached to its end."""
         lost: list[str] = []
-        for url in sorted(self._servers, key=lambda url: _rank(thread, url)):
+        asked_by = state.get("asked", {}).get("url")
+        for url in sorted(self._servers, key=lambda url: (url != asked_by, _rank(thread, url))):
             try:
                 async with self._make(url) as client:
-                    found = await self._on(client, thread, messages, alive)
+                    found = await self._on(client, thread, state["messages"], alive)
             except _LOST as error:
-                lost.append(f"{_host(url)}: {type(error).__name__}")
-            except APIStatusError as error:
-                if error.status_code < _SERVER_ERROR:
-                    raise
-                lost.append(f"{_host(url)}: {error.status_code}")
+                lost.append(f"{_host(url)}: {_name(error)}")
+            except asyncio.CancelledError:
+                await self._bid_farewell(url, thread)
+                raise
             else:
                 if found["asked"] is not None:
                     found["asked"]["url"] = url
@@ -178,34 +198,62 @@ class _Remote:
         msg = f"no server of {self._graph!r} can be reached: {', '.join(lost)}"
         raise RemoteUnavailableError(msg)
 
+    async def _bid_farewell(self, url: str, thread: str) -> None:
+        """Have a server cancel what it does in a thread; a slow one holds nobody up."""
+        task = asyncio.ensure_future(self._cancelled(url, thread))
+        self._farewells.add(task)
+        task.add_done_callback(self._farewells.discard)
+        await asyncio.wait([task], timeout=_FAREWELL_SECONDS)
+
+    async def _cancelled(self, url: str, thread: str) -> None:
+        try:
+            async with self._make(url) as client:
+                for run in await _busy(client, thread):
+                    await client.runs.cancel(thread, run)
+        except (*_LOST, APIStatusError) as error:
+            logger.warning("a run on %s was not cancelled: %s", _host(url), _name(error))
+
     async def _on(
         self, client: LangGraphClient, thread: str, messages: list[AnyMessage], alive: Any
     ) -> _Found:
+        """Join the run of a thread, begin one, or take what it came to."""
         await client.threads.create(thread_id=thread, if_exists="do_nothing")
-        busy = [run for run in await client.runs.list(thread) if run["status"] in _BUSY]
+        busy = await _busy(client, thread)
         found = None if busy else await _at_rest(client, thread)
         if found is not None:
             return found
-        run_id = busy[0]["run_id"] if busy else await self._begin(client, thread, messages)
+        run_id = busy[0] if busy else await self._begin(client, thread, messages)
         try:
-            async for part in client.runs.join_stream(thread, run_id):
-                await alive("")
-                if part.event == "error":
-                    raise RemoteRunError(_words(part.data))
-        except asyncio.CancelledError:
-            with suppress(*_LOST, APIStatusError):
-                await asyncio.shield(client.runs.cancel(thread, run_id))
-            raise
-        while (run := await client.runs.get(thread, run_id))["status"] in _BUSY:
-            await client.runs.join(thread, run_id)  # its stream may end before it does
-        if run["status"] not in ("success", "interrupted"):
-            msg = f"the run on {self._graph!r} ended as {run['status']!r}"
-            raise RemoteRunError(msg)
-        found = await _at_rest(client, thread)
+            await self._follow(client, thread, run_id, alive)
+            found = await _at_rest(client, thread)
+        except NotFoundError as error:
+            msg = f"the server has lost run {run_id}"
+            raise _ForgottenError(msg) from error
         if found is None:
             msg = f"the run on {self._graph!r} was cut off"
             raise RemoteRunError(msg)
         return found
+
+    async def _follow(self, client: LangGraphClient, thread: str, run_id: str, alive: Any) -> None:
+        """Wait for a run's end; its stream may end before it does.
+
+        Raises:
+            RemoteRunError: It did not succeed.
+        """
+        said = ""
+        while True:
+            async for part in client.runs.join_stream(
+                thread, run_id, last_event_id=_FROM_THE_FIRST
+            ):
+                await alive("")
+                if part.event == "error":
+                    said = _words(part.data)
+            status = (await client.runs.get(thread, run_id))["status"]
+            if status not in _BUSY:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        if status not in ("success", "interrupted"):
+            raise RemoteRunError(said or f"the run on {self._graph!r} ended as {status!r}")
 
     async def _begin(self, client: LangGraphClient, thread: str, messages: list[AnyMessage]) -> str:
         """Begin the work, or go on with what the server was cut off in."""
@@ -235,6 +283,11 @@ async def _at_rest(client: LangGraphClient, thread: str) -> _Found | None:
     if not values.get("messages") or state.get("next"):
         return None
     return _Found(values=values, asked=None)
+
+
+async def _busy(client: LangGraphClient, thread: str) -> list[str]:
+    """Return the runs of a thread that have not ended."""
+    return [run["run_id"] for run in await client.runs.list(thread) if run["status"] in _BUSY]
 
 
 def _message(data: Any) -> BaseMessage:
@@ -267,6 +320,12 @@ def _rank(thread: str, url: str) -> bytes:
 
 def _host(url: str) -> str:
     return httpx.URL(url).netloc.decode()
+
+
+def _name(error: Exception) -> str:
+    if isinstance(error, APIStatusError):
+        return str(error.status_code)
+    return type(error).__name__.strip("_")
 
 
 def _words(data: Any) -> str:

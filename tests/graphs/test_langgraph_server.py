@@ -72,7 +72,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     configuration = json.loads((folder / "langgraph.json").read_text())
     configuration["graphs"]["paying"] = "./graphs/paying.py:graph"
     (folder / "langgraph.json").write_text(json.dumps(configuration))
-    with langgraph_dev(folder, 18620, PYTHONPATH=str(folder / "graphs")) as url:
+    with langgraph_dev(folder, PYTHONPATH=str(folder / "graphs")) as url:
         yield url
 
 

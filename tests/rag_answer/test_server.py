@@ -34,7 +34,7 @@ def url(library: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     configuration = json.loads((ROOT / "langgraph.json").read_text())
     configuration["graphs"] = {name: configuration["graphs"][name] for name in names}
     (folder / "langgraph.json").write_text(json.dumps(configuration))
-    with langgraph_dev(folder, 18740) as address:
+    with langgraph_dev(folder) as address:
         yield address
 
 

@@ -81,7 +81,6 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     copy_of_deployment(folder)
     with langgraph_dev(
         folder,
-        18640,
         KIMI_AUTH_KEYS=str(folder / "keys.json"),
         KIMI_AUTH_JWT_KEY=SECRET,
         KIMI_METRICS="1",

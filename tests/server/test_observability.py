@@ -156,7 +156,6 @@ def test_spans_hold_counts_and_no_words(
     }
     with langgraph_dev(
         tmp_path,
-        18660,
         KIMI_TRACES="1",
         OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{host}:{port}",
         OTEL_EXPORTER_OTLP_COMPRESSION="none",

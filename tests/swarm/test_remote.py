@@ -79,9 +79,7 @@ class Servers:
             configuration = {"dependencies": ["."], "graphs": {"worker": "./graph.py:graph"}}
             (place / "langgraph.json").write_text(json.dumps(configuration))
             url, process = stack.enter_context(
-                langgraph_dev_process(
-                    place, 18760 + number, WHO=f"server{number}", LOG=str(self.log)
-                )
+                langgraph_dev_process(place, WHO=f"server{number}", LOG=str(self.log))
             )
             self.urls.append(url)
             self.processes.append(process)
@@ -156,7 +154,7 @@ async def test_what_a_remote_run_asks_reaches_the_person(tmp_path: Path, servers
 async def test_a_cancelled_sub_agent_is_cancelled_there(tmp_path: Path, servers: Servers) -> None:
     where = config("cancel")
     task = asyncio.ensure_future(agent(tmp_path, servers, ["slow to cancel"]).ainvoke(BEGIN, where))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not servers.worked("slow to cancel"):  # noqa: ASYNC110  another process's file
             await asyncio.sleep(0.05)
     handle = running(where["configurable"]["thread_id"])
@@ -164,7 +162,7 @@ async def test_a_cancelled_sub_agent_is_cancelled_there(tmp_path: Path, servers:
     handle.cancel()
     found = await task
     assert found["status"] == "cancelled"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await _busy(servers):  # noqa: ASYNC110  another process's state
             await asyncio.sleep(0.05)
 
@@ -198,20 +196,22 @@ async def test_a_run_that_is_there_is_joined_and_not_begun_again(servers: Server
 async def test_when_a_server_goes_away_the_other_does_its_work(
     tmp_path: Path, servers: Servers
 ) -> None:
-    prompts = [f"slow share {n}" for n in range(8)]
+    prompts = [f"slow share {n}" for n in range(12)]
     task = asyncio.ensure_future(agent(tmp_path, servers, prompts).ainvoke(BEGIN, config("away")))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not any("server2" in servers.worked(text) for text in prompts):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     servers.processes[1].send_signal(signal.SIGKILL)
     found = await task
-    assert found["status"] == "done", results(found)
+    assert found["status"] == "done", found["missing"]
     assert all(f"did {text}" in results(found) for text in prompts)
     assert all(
         servers.worked(text)[-1] == "server1" or "server2 did" in results(found) for text in prompts
     )
     # what had ended, or was at work on the other server, is not done again
-    assert all(servers.worked(text).count("server1") <= 1 for text in prompts)
+    assert all(servers.worked(text).count("server1") <= 1 for text in prompts), (
+        servers.log.read_text()
+    )
 
 
 async def test_no_server_at_all_is_an_error_of_its_own(servers: Servers) -> None:
