@@ -54,7 +54,7 @@ from langchain_kimi.wire.budget import estimate_request
 from langchain_kimi.wire.reply import PROVIDER, carries_output, read_reply
 from langchain_kimi.wire.request import Options, Request, build_request, laid_over
 from langchain_kimi.wire.stream import StreamReader
-from langchain_kimi.wire.tool_schemas import to_kimi_tool
+from langchain_kimi.wire.tool_schemas import to_kimi_tools
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -320,6 +320,7 @@ class ChatKimi(ChatNVIDIA):
 
     @model_validator(mode="after")
     def _resolve(self) -> ChatKimi:
+        as_timeout(self.timeout)
         _, base_url = resolve_endpoint(self.endpoint, self.base_url)
         if base_url != self.base_url:
             self.base_url = base_url
@@ -516,6 +517,7 @@ class ChatKimi(ChatNVIDIA):
     ) -> Request:
         if kwargs:
             refuse_unknown(kwargs, _CALL_OPTIONS)
+            switch(kwargs, "stream", None)  # langchain-core's own: it decides which hook is called
         model = words(kwargs, "model", self.model)
         usage = switch(kwargs, "stream_usage", self.stream_usage)
         budget = positive(kwargs, "max_completion_tokens") or positive(kwargs, "max_tokens")
@@ -532,7 +534,7 @@ class ChatKimi(ChatNVIDIA):
                 max_tokens=budget or self.max_tokens,
                 seed=whole(kwargs, "seed", self.seed),
                 stop=stops(self.stop if stop is None else stop),
-                tools=wire_tools(kwargs["tools"]) if kwargs.get("tools") else (),
+                tools=wire_tools(kwargs.get("tools")),
                 tool_choice=kwargs.get("tool_choice"),
                 parallel_tool_calls=switch(kwargs, "parallel_tool_calls", None),
                 response_format=kwargs.get("response_format"),
@@ -771,9 +773,8 @@ class ChatKimi(ChatNVIDIA):
         Raises:
             KimiInvalidInputError: A tool is none that Kimi takes.
         """
-        wired = [to_kimi_tool(tool) for tool in tools]
         options = {
-            "tools": wired,
+            "tools": to_kimi_tools(tools),
             "tool_choice": tool_choice,
             "parallel_tool_calls": parallel_tool_calls,
         }

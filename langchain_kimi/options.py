@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.transport import Timeout
-from langchain_kimi.wire.tool_schemas import to_kimi_tool
+from langchain_kimi.wire.tool_schemas import to_kimi_tools
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -32,6 +32,9 @@ StructuredMethod = Literal["json_schema", "function_calling", "json_mode"]
 
 MOST_TOKENS = 2**31 - 2
 """The largest budget that servers read."""
+
+MOST_SEED = 2**63 - 1
+"""The largest seed that servers read."""
 
 _Default = TypeVar("_Default", bool, None)
 _RANGES = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0)}
@@ -79,8 +82,10 @@ def stops(stop: Any) -> list[str] | None:
     if stop is None:
         return None
     found = [stop] if isinstance(stop, str) else stop
-    if not isinstance(found, list | tuple) or not all(isinstance(one, str) for one in found):
-        msg = f"stop={stop!r}: pass a text, or a list of texts"
+    if not isinstance(found, list | tuple) or not all(
+        one and isinstance(one, str) for one in found
+    ):
+        msg = f"stop={stop!r}: pass a text, or a list of texts, none of them empty"
         raise KimiInvalidInputError(msg)
     return list(found)
 
@@ -140,8 +145,8 @@ def whole(options: Mapping[str, Any], name: str, default: int | None) -> int | N
     value = options.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        msg = f"{name}={value!r}: pass a whole number, at least 0"
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_SEED:
+        msg = f"{name}={value!r}: pass a whole number from 0 to {MOST_SEED:,}"
         raise KimiInvalidInputError(msg)
     return value
 
@@ -161,16 +166,15 @@ def fields(options: Mapping[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
-def wire_tools(tools: Sequence[Any]) -> list[dict[str, Any]]:
+def wire_tools(tools: Any) -> Sequence[dict[str, Any]]:
     """Take tools as `bind_tools` left them; convert those that were passed past it.
 
     Raises:
-        KimiInvalidInputError: Two tools share a name.
+        KimiInvalidInputError: They are no list, one is no tool, or two share a name.
     """
-    wired = [
-        tool if isinstance(tool, dict) and "function" in tool else to_kimi_tool(tool)
-        for tool in tools
-    ]
+    if tools is None:
+        return ()
+    wired = to_kimi_tools(tools)
     names = [tool["function"]["name"] for tool in wired]
     if len(set(names)) < len(names):
         twin = next(name for name in names if names.count(name) > 1)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, fields
 
 from langchain_kimi.errors import KimiInvalidInputError
 
+LONGEST = 366 * 24 * 3600
+"""Seconds; more than a year is no number that the clocks of sockets take."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Timeout:
@@ -28,10 +31,11 @@ class Timeout:
     def __post_init__(self) -> None:
         for field in fields(self):
             seconds = getattr(self, field.name)
-            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+            plain = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+            if not plain or not (0 < seconds <= LONGEST or seconds == math.inf):
                 msg = (
                     f"Timeout.{field.name} is {seconds!r}: give a positive number of seconds,"
-                    " or math.inf to wait for ever."
+                    f" {LONGEST:,} at most, or math.inf to wait for ever."
                 )
                 raise KimiInvalidInputError(msg)
 

@@ -107,9 +107,18 @@ def read_turns(messages: Sequence[BaseMessage]) -> list[Turn]:
     """Read LangChain messages, whatever made them.
 
     Raises:
-        KimiInvalidInputError: A message of a kind that no chat API knows.
+        KimiInvalidInputError: A message of a kind that no chat API knows, or one that is no JSON.
     """
-    return [_read(index, message) for index, message in enumerate(messages)]
+    turns = []
+    for index, message in enumerate(messages):
+        try:
+            turns.append(_read(index, message))
+        except KimiInvalidInputError:
+            raise
+        except (TypeError, ValueError, RecursionError) as error:
+            msg = f"messages[{index}] holds what cannot be written as JSON: {error}"
+            raise KimiInvalidInputError(msg) from error
+    return turns
 
 
 def _read(index: int, message: BaseMessage) -> Turn:

@@ -84,6 +84,9 @@ def _part(block: Any, *, where: str, endpoint: Endpoint) -> dict[str, Any] | Non
         return _text(block) if block else None
     if isinstance(block, dict) and block.get("type") == "text":
         text = block.get("text")
+        if text is not None and not isinstance(text, str):
+            msg = f"{where} is a text block whose text is a {type(text).__name__}, not a str"
+            raise KimiInvalidInputError(msg)
         return _text(text) if text else None
     media = read_media_block(block) if isinstance(block, dict) else None
     if media is None:

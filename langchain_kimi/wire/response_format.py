@@ -68,8 +68,11 @@ def read_response_format(
         )
         raise KimiInvalidInputError(msg)
     schema = to_kimi_schema(spec["schema"])
-    name = spec.get("name") or "answer"
-    wired = {"name": name, "schema": schema, "strict": spec.get("strict", True)}
+    name, strict = spec.get("name") or "answer", spec.get("strict", True)
+    if not isinstance(name, str) or not isinstance(strict, bool):
+        msg = f"json_schema has name={name!r} and strict={strict!r}; pass a text, and True or False"
+        raise KimiInvalidInputError(msg)
+    wired = {"name": name, "schema": schema, "strict": strict}
     return ResponseFormat(
         field={"type": "json_schema", "json_schema": wired} if decoder else None,
         # Moonshot puts the schema into the prompt itself
@@ -81,7 +84,14 @@ def read_response_format(
 def _instruction(schema: Any) -> str:
     if schema is None:
         return "Write your final answer as one JSON value and nothing else."
-    text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+    if not isinstance(schema, Mapping):
+        msg = f"the schema of response_format is {schema!r:.200}; pass a dict, a JSON schema"
+        raise KimiInvalidInputError(msg)
+    try:
+        text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        msg = f"the schema of response_format cannot be written as JSON: {error}"
+        raise KimiInvalidInputError(msg) from error
     return (
         "Write your final answer as one JSON value that fits this JSON schema and nothing else, "
         f"no code fence and no words around it:\n{text}"

@@ -73,6 +73,9 @@ def test_unknown_arguments_are_named_with_the_nearest(given: dict[str, Any], nea
         {"thinking": {"type": "disabled"}},
         {"endpoint": "openai"},
         {"timeout": "soon"},
+        {"timeout": 0},
+        {"timeout": float("nan")},
+        {"timeout": 2**40},
         {"stop": 7},
     ],
 )
@@ -86,6 +89,64 @@ def test_values_of_the_wrong_kind_are_refused(given: dict[str, Any]) -> None:
 def test_a_budget_of_a_call_is_a_count(name: str, budget: Any) -> None:
     with pytest.raises(KimiInvalidInputError, match=f"{name}=.*from 1 to 2,147,483,646"):
         ChatKimi(base_url=LOCAL).invoke("Hi", **{name: budget})
+
+
+NO_FUNCTION: dict[str, Any] = {"type": "function", "function": {"parameters": {}}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tools": 5},
+        {"tools": "search"},
+        {"tools": {"name": "search"}},
+        {"tools": [5]},
+        {"tools": [NO_FUNCTION]},
+        {"tools": [{"type": "function", "function": None}]},
+        {"tools": [{"type": "function", "function": {"name": 5}}]},
+        {"tools": [{"type": "function", "function": {"name": " "}}]},
+        {"response_format": {"type": "json_object", "schema": object()}},
+        {"response_format": {"type": "json_object", "schema": {"default": object()}}},
+        {"response_format": {"type": "json_object", "schema": 3}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": 3, "schema": {}}}},
+        {"response_format": {"type": "json_schema", "json_schema": {"strict": 1, "schema": {}}}},
+        {"stream": "yes"},
+        {"stop": [""]},
+        {"seed": 2**63},
+    ],
+    ids=repr,
+)
+async def test_values_of_a_call_are_refused_by_name(given: dict[str, Any], ask: Ask) -> None:
+    (name,) = given
+    told = {"tools": "tool", "response_format": "response_format|json_schema"}.get(name, name)
+    with pytest.raises(KimiInvalidInputError, match=told):
+        await ask(ChatKimi(base_url=LOCAL, max_retries=0), "Hi", **given)
+
+
+@pytest.mark.parametrize("tools", [None, 5, "search", [5], [NO_FUNCTION]], ids=repr)
+def test_what_is_no_tool_is_refused_when_it_is_bound(tools: Any) -> None:
+    with pytest.raises(KimiInvalidInputError, match="tool"):
+        ChatKimi(base_url=LOCAL).bind_tools(tools)
+
+
+def test_tools_of_a_call_are_translated_as_bound_ones_are(
+    vllm: KimiServer, connect: Callable[..., ChatKimi]
+) -> None:
+    place = {"type": "object", "properties": {"city": {"$ref": "#/$defs/C"}}}
+    schema = {**place, "$defs": {"C": {"description": "A city", "enum": ["Paris"]}}}
+    raw = {"type": "function", "function": {"name": "weather", "parameters": schema}}
+    vllm.script(*[say("Yes.")] * 3)
+    llm = connect(vllm)
+
+    llm.invoke("Hi", tools=[raw])
+    llm.bind_tools([raw]).invoke("Hi")
+    llm.bind(tools=llm.bind_tools([raw]).kwargs["tools"]).invoke("Hi")
+
+    sent = [body["tools"] for body in vllm.requests]
+    assert sent[0] == sent[1] == sent[2]
+    city = sent[0][0]["function"]["parameters"]["properties"]["city"]
+    assert city == {"type": "string", "description": "A city", "enum": ["Paris"]}
+    assert "$defs" in raw["function"]["parameters"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

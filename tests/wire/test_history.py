@@ -237,6 +237,8 @@ def test_messages_of_no_known_kind_are_named(message: BaseMessage) -> None:
         ({"type": "image", "url": "/etc/passwd"}, "scheme '/etc/passwd'"),
         ({"type": "image", "file_id": "f-1"}, "file id"),
         ({"no": "type"}, "None"),
+        ({"type": "text", "text": 5}, "text is a int"),
+        ({"type": "text", "text": {"a": 1}}, "text is a dict"),
         (42, "'int'"),
     ],
 )
@@ -250,6 +252,17 @@ def test_a_block_that_cannot_be_sent_is_named(block: Any, said: str) -> None:
 
     assert "messages[1].content[1]" in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_arguments_that_are_nested_too_deeply_are_refused() -> None:
+    deep: dict[str, Any] = {}
+    inner = deep
+    for _ in range(5000):
+        inner["a"] = inner = {}
+    message = AIMessage("", tool_calls=[{"name": "f", "args": deep, "id": "1"}])
+
+    with pytest.raises(KimiInvalidInputError, match=r"messages\[1\] holds what cannot be written"):
+        sent([HumanMessage("Go."), message])
 
 
 def test_a_picture_of_the_assistant_is_refused() -> None:

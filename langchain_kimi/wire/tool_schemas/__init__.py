@@ -2,7 +2,7 @@
 
 from langchain_kimi.wire.tool_schemas.issues import schema_issues
 from langchain_kimi.wire.tool_schemas.schema import schema_differences, to_kimi_schema
-from langchain_kimi.wire.tool_schemas.tools import to_kimi_tool
+from langchain_kimi.wire.tool_schemas.tools import to_kimi_tool, to_kimi_tools
 from langchain_kimi.wire.tool_schemas.translation import SchemaDifference
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "schema_issues",
     "to_kimi_schema",
     "to_kimi_tool",
+    "to_kimi_tools",
 ]

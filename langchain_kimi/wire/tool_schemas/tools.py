@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from langchain_core.tools import BaseTool, StructuredTool, Tool
@@ -13,7 +13,28 @@ from pydantic import BaseModel
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.wire.tool_schemas.schema import to_kimi_schema
 
-__all__ = ["to_kimi_tool"]
+__all__ = ["WiredTool", "to_kimi_tool", "to_kimi_tools"]
+
+
+class WiredTool(dict[str, Any]):
+    """A tool as the request carries it; what is one needs no translation any more."""
+
+
+def to_kimi_tools(tools: Any) -> list[WiredTool]:
+    """Return tools as the request carries them.
+
+    Args:
+        tools: Several of what `to_kimi_tool` takes.
+
+    Raises:
+        KimiInvalidInputError: They are no list or other collection, or one is no function tool.
+    """
+    if isinstance(tools, str | bytes | Mapping) or not isinstance(tools, Iterable):
+        msg = f"tools={tools!r:.200}: pass a list of tools"
+        raise KimiInvalidInputError(msg)
+    return [
+        tool if isinstance(tool, WiredTool) else WiredTool(to_kimi_tool(tool)) for tool in tools
+    ]
 
 
 def to_kimi_tool(
@@ -35,7 +56,7 @@ def to_kimi_tool(
         return {"type": "builtin_function", "function": {"name": builtin}}
     try:
         converted = convert_to_openai_tool(dict(tool) if isinstance(tool, Mapping) else tool)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         msg = f"{_shown(tool)} cannot be made a tool: {error}"
         raise KimiInvalidInputError(msg) from error
     if converted.get("type") != "function":
@@ -44,7 +65,7 @@ def to_kimi_tool(
             "and Moonshot's built-in ones, whose names begin with '$'"
         )
         raise KimiInvalidInputError(msg)
-    function = dict(converted["function"])
+    function = _named(converted.get("function"))
     parameters = _own_parameters(tool) or function.get("parameters") or {}
     sent = _root_object(to_kimi_schema(parameters))
     if sent.get("description") == function.get("description"):
@@ -53,6 +74,15 @@ def to_kimi_tool(
     if not keep_strict:
         function.pop("strict", None)
     return {"type": "function", "function": function}
+
+
+def _named(function: Any) -> dict[str, Any]:
+    """Return a copy of a tool's function, which must have a name."""
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if not isinstance(name, str) or not name.strip():
+        msg = f"a tool's function is {function!r:.200}: it needs a name, a text that is not empty"
+        raise KimiInvalidInputError(msg)
+    return dict(function)
 
 
 def _builtin_name(tool: Any) -> str | None:
