@@ -10,7 +10,7 @@ import functools
 import os
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from langchain_kimi.errors import KimiInvalidInputError
 
@@ -188,7 +188,7 @@ def clean_base_url(base_url: str) -> str:
     """
     parts = urlsplit(base_url)
     path = parts.path.rstrip("/")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not _is_host(parts):
         msg = "base_url must be an http(s) URL such as 'http://localhost:8000/v1'"
         raise KimiInvalidInputError(msg)
     if parts.username or parts.password or parts.query or parts.fragment:
@@ -203,6 +203,16 @@ def clean_base_url(base_url: str) -> str:
     if not path.endswith("/v1"):
         path += "/v1"
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+def _is_host(parts: SplitResult) -> bool:
+    """Whether an address names a host, and a port if any, that can be looked up."""
+    try:
+        _ = parts.port  # out of range, or no number
+        host = (parts.hostname or "").encode("idna").decode()
+    except ValueError:
+        return False
+    return host.isprintable() and not set(host) & set(' \\"<>^`{|}') and bool(host)
 
 
 def is_public_host(base_url: str) -> bool:

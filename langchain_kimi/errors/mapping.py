@@ -88,7 +88,7 @@ def from_event(
         body=body,
         request_id=request_id or problem.request_id,
         retry_after=None,
-        origin=f"{_origin(endpoint, url)} sent an error inside the stream",
+        origin=f"{_origin(endpoint, url)} sent an error with status 200",
         endpoint=endpoint,
         secrets=tuple(secrets),
     )

@@ -10,6 +10,10 @@ from langchain_kimi.transport.reply import decode_object
 from langchain_kimi.transport.server import Server
 from langchain_kimi.transport.sse import SseReader
 
+_HEAD = 2000
+_BEGINNINGS = (b":", b"data", b"event", b"id", b"retry", b"\xef\xbb\xbf")
+"""How a stream of events begins: a comment, a field, or a byte order mark."""
+
 
 class EventDecoder:
     """Decode server-sent JSON events, or one whole JSON object that came in their place.
@@ -30,12 +34,15 @@ class EventDecoder:
         self._sse = SseReader()
         self._whole: list[bytes] | None = None
         self._begun = False
+        self._head = b""
+        self._decoded = False
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
         """Return the events that these bytes complete."""
         if not self._begun:
             data = data.lstrip()
             self._begun = bool(data)
+            self._head = data[:_HEAD]
             if data.startswith(b"{"):
                 self._whole = []
         if self._whole is not None:
@@ -54,10 +61,14 @@ class EventDecoder:
                 return []
             self.done = True
             return self._check(event)
-        return self._decode(self._sse.finish(), at_end=True)
+        events = self._decode(self._sse.finish(), at_end=True)
+        if not self._decoded and not _may_be_events(self._head):
+            self.failure = self._server.malformed(self._status, self._headers, self._head)
+        return events
 
     def _decode(self, payloads: list[str], *, at_end: bool = False) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []
+        self._decoded = self._decoded or bool(payloads)
         for payload in payloads:
             if self.done or self.failure:
                 break
@@ -73,8 +84,15 @@ class EventDecoder:
         return events
 
     def _check(self, event: dict[str, Any]) -> list[dict[str, Any]]:
-        failed = event.get("error") or event.get("object") == "error"
-        if failed and not event.get("choices"):
-            self.failure = self._server.error_event(event, self._headers)
+        if not event.get("error") and event.get("object") != "error":
+            return [event]
+        self.failure = self._server.error_event(event, self._headers)
+        if not event.get("choices"):
             return []
-        return [event]
+        # gateways say with the last piece that the rest will not come
+        return [{key: value for key, value in event.items() if key != "error"}]
+
+
+def _may_be_events(head: bytes) -> bool:
+    """Whether bytes, or the few that came before a cut, begin as a stream of events does."""
+    return any(head.startswith(begin[: len(head)]) for begin in _BEGINNINGS)

@@ -66,6 +66,9 @@ class _Exchange:
         data = decode_object(content)
         if data is None:
             raise self._server.malformed(body.status, body.headers, content)
+        failed = data.get("error") or data.get("object") == "error"
+        if failed and not data.get("choices"):
+            raise self._server.error_event(data, body.headers)
         return Reply(data, body.headers, body.status, self._server.request_id(body.headers))
 
     def _refusal(self, body: SyncBody | AsyncBody, content: bytes) -> KimiError:

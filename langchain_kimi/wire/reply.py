@@ -51,6 +51,9 @@ REASONS_KEY = "invalid_tool_call_errors"
 _ABOUT = (("model", "model_name"), ("id", "id"), ("system_fingerprint", "system_fingerprint"))
 """What a reply says about itself, and its `response_metadata` key."""
 
+_FAILED = frozenset({"abort", "error"})
+"""Finish reasons of vLLM, SGLang and gateways for a generation that was given up."""
+
 
 @dataclass(slots=True)
 class Delta:
@@ -75,7 +78,7 @@ def carries_output(event: Mapping[str, Any]) -> bool:
             return False
         said, _ = message_of(choice)
         return bool(
-            word(choice, "finish_reason")
+            (word(choice, "finish_reason") or "abort") not in _FAILED
             or said.get("content")
             or said.get("tool_calls")
             or read_reasoning(said)
@@ -105,8 +108,10 @@ class Assembler:
         self._text: list[str] = []
         self._reasoning: list[str] | None = None
         self._about: dict[str, Any] = {}
+        self._index: Any = None  # of the one choice that is read
         self.finish_reason: str | None = None
         self.usage: UsageMetadata | None = None
+        self._finished = False
 
     @property
     def stray_think_end(self) -> bool:
@@ -129,17 +134,24 @@ class Assembler:
                 "Try again, or look into the log of the server or gateway"
             )
             raise KimiServerError(
-                msg, endpoint=self._endpoint.name, partial=self.message(cut=True)
+                msg, endpoint=self._endpoint.name, partial=self.partial()
             ) from None
-        return self._keep(added)
+        kept = self._keep(added)
+        if event.get("error"):
+            failure = from_event(event, self._endpoint.name)
+            failure.partial = self.partial()
+            raise failure
+        return kept
 
     def _read(self, event: Mapping[str, Any], added: Delta) -> None:
         if event.get("usage") or "model_name" not in self._about:
             self._note(event)
-        choice = first_choice(event)
+        choice = first_choice(event, self._index)
         if choice is None:
             _refuse_failure(event, self._endpoint)
             return
+        if self._index is None:
+            self._index = choice.get("index")
         self.finish_reason = word(choice, "finish_reason") or self.finish_reason
         if choice.get("usage"):
             self.usage = read_usage(event) or self.usage
@@ -159,6 +171,7 @@ class Assembler:
     def finish(self) -> Delta:
         """Read the end of the reply, return what was held back."""
         added = Delta()
+        self._finished = True
         self._sort(self._thoughts.finish(), added)
         self._sort(self._content.finish(), added)
         if self._json:
@@ -176,6 +189,7 @@ class Assembler:
         Raises:
             KimiTruncatedStreamError: The stream ended in the middle.
             KimiContentFilterError: The server withheld the answer.
+            KimiServerError: The server says that it failed.
             KimiEmptyReplyError: There is neither answer nor call.
             KimiToolChoiceError: A tool had to be called and was not.
         """
@@ -185,10 +199,16 @@ class Assembler:
                 "the stream ended without a finish reason: the reply was cut, "
                 "and .partial holds what had arrived; try again"
             )
-            raise KimiTruncatedStreamError(msg, endpoint=name, partial=self.message(cut=True))
+            raise KimiTruncatedStreamError(msg, endpoint=name, partial=self.partial())
         if self.finish_reason == "content_filter":
             msg = "the server's content filter ended the reply; .partial holds what it let through"
-            raise KimiContentFilterError(msg, endpoint=name, partial=self.message(cut=True))
+            raise KimiContentFilterError(msg, endpoint=name, partial=self.partial())
+        if self.finish_reason in _FAILED:
+            msg = (
+                f"the server gave up in the middle of its reply (finish_reason "
+                f"{self.finish_reason!r}); .partial holds what had arrived; try again"
+            )
+            raise KimiServerError(msg, endpoint=name, partial=self.partial())
         empty = not len(self._calls) and not "".join(self._text).strip()
         if empty and not (may_be_empty and self.finish_reason == "stop"):
             raise KimiEmptyReplyError(self._why_empty(), endpoint=name, partial=self.message())
@@ -217,6 +237,12 @@ class Assembler:
             usage_metadata=self.usage,
             response_metadata={"model_provider": PROVIDER, **self.metadata()},
         )
+
+    def partial(self) -> AIMessage:
+        """Build the message of a reply that failed, with what was still held back."""
+        if not self._finished:
+            self.finish()
+        return self.message(cut=True)
 
     def metadata(self) -> dict[str, Any]:
         """What is known of the reply as a whole, for `response_metadata`."""

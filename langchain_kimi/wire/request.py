@@ -80,6 +80,7 @@ def build_request(messages: Sequence[BaseMessage], options: Options) -> Request:
         KimiInvalidInputError: A message, a block or a combination of options cannot be sent.
     """
     _check_thinking(options)
+    _check_choices(options)
     tools = [tool["function"]["name"] for tool in options.tools]
     read = read_turns(messages)
     called = [call for turn in read for call in turn.calls]
@@ -158,6 +159,13 @@ def _check_thinking(options: Options) -> None:
             "extra_body holds enable_thinking, which is not Kimi's switch: it turns off only the "
             "server's parser and thoughts leak into content; use thinking=False"
         )
+        raise KimiInvalidInputError(msg)
+
+
+def _check_choices(options: Options) -> None:
+    count = options.extra_body.get("n", 1)
+    if count != 1:
+        msg = f"extra_body holds n={count!r}: a message is one answer; call the model several times"
         raise KimiInvalidInputError(msg)
 
 

@@ -41,19 +41,24 @@ def kind_of(value: Any) -> str:
     return "array" if isinstance(value, list) else "object"
 
 
-def first_choice(event: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the first choice of a reply or an event, None where there is none."""
+def first_choice(event: Mapping[str, Any], index: Any = None) -> dict[str, Any] | None:
+    """Return the first choice of a reply or an event, None where there is none.
+
+    Args:
+        event: The reply or the event.
+        index: The index of the choice that is read; None takes any.
+    """
     choices = event.get("choices")
     if choices is None:
         return None
     if not isinstance(choices, list):
         raise MalformedReplyError(place="choices", value=choices, needed="an array")
-    if not choices:
-        return None
-    choice = choices[0]
-    if not isinstance(choice, dict):
-        raise MalformedReplyError(place="choices[0]", value=choice, needed="an object")
-    return choice
+    for place, choice in enumerate(choices):
+        if not isinstance(choice, dict):
+            raise MalformedReplyError(place=f"choices[{place}]", value=choice, needed="an object")
+        if index is None or choice.get("index") in (None, index):
+            return choice
+    return None
 
 
 def message_of(choice: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:

@@ -73,6 +73,6 @@ class StreamReader:
             yield
         except KimiError as error:
             if error.partial is None:
-                error.partial = self.assembler.message(cut=True)
+                error.partial = self.assembler.partial()
             error.request_id = error.request_id or events.request_id
             raise

@@ -16,6 +16,7 @@ from .raw_server import (
     CHUNKED,
     END,
     HELLO,
+    KEY,
     ROLE,
     SSE_HEAD,
     Caller,
@@ -239,6 +240,28 @@ async def test_an_error_of_old_servers_is_an_error(
         await caller.stream(connect(server.url))
 
 
+async def test_an_error_beside_output_raises_after_it(
+    serve: Serve, connect: Connect, caller: Caller
+) -> None:
+    last = {**token("a"), "error": {"message": f"upstream died: {KEY}", "code": 502}}
+    server = serve(answers(CHUNKED + event(last) + event("[DONE]") + END))
+    events: list[Any] = []
+    with pytest.raises(errors.KimiServerError, match="upstream died") as caught:
+        await caller.stream(connect(server.url), events)
+    assert events == [token("a")]
+    assert KEY not in str(caught.value)
+    assert len(server.requests) == 1
+
+
+async def test_an_error_in_place_of_a_reply_is_typed_and_shows_no_key(
+    serve: Serve, connect: Connect, caller: Caller
+) -> None:
+    server = serve(answers(as_json({"error": {"message": f"bad key {KEY}", "code": 401}})))
+    with pytest.raises(errors.KimiAuthenticationError, match="bad key") as caught:
+        await caller.post(connect(server.url))
+    assert KEY not in str(caught.value)
+
+
 async def test_malformed_json_raises_after_what_arrived(
     serve: Serve, connect: Connect, caller: Caller
 ) -> None:
@@ -271,8 +294,9 @@ async def test_a_web_page_in_place_of_a_stream_raises(
     serve: Serve, connect: Connect, caller: Caller
 ) -> None:
     server = serve(answers(http(b"<html>sign in</html>", Content_Type="text/html")))
-    with pytest.raises(errors.KimiError):
+    with pytest.raises(errors.KimiServerError, match="no JSON object: '<html>sign in"):
         await caller.stream(connect(server.url))
+    assert len(server.requests) == 1
 
 
 async def test_leaving_a_stream_early_ends_the_request(

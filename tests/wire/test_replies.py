@@ -457,6 +457,46 @@ def test_an_error_in_place_of_a_reply_or_an_event(failure: Event) -> None:
         read_stream([event({"content": "Well"}), failure, event(finish="stop")], request())
 
 
+@pytest.mark.parametrize("endpoint", ["nvidia", "vllm"])
+def test_an_error_beside_a_piece_of_the_answer(endpoint: str) -> None:
+    """Gateways say so with the last piece: seen with `finish_reason: "error"` in the same event."""
+    whole = {**WireReply(content="half", finish="error").body(), "error": {"message": "it died"}}
+
+    with pytest.raises(KimiServerError, match="it died") as caught:
+        read_reply(whole, request(), ENDPOINTS[endpoint], may_be_empty=False)
+
+    assert caught.value.partial is not None
+    assert caught.value.partial.content == "half"
+
+
+@pytest.mark.parametrize("finish", ["error", "abort"])
+def test_a_reply_that_the_server_gave_up(finish: str) -> None:
+    made = WireCall(name="f", id="a", arguments='{"x": 1}')
+    reply = WireReply(content="half", calls=(made,), finish=finish)
+
+    with pytest.raises(KimiServerError, match=f"finish_reason '{finish}'") as whole:
+        read(reply, request())
+    with pytest.raises(KimiServerError, match=f"finish_reason '{finish}'") as streamed:
+        read_stream([event({"content": "half"}), event(finish=finish)], request())
+
+    for caught in (whole, streamed):
+        assert caught.value.partial is not None
+        assert caught.value.partial.content == "half"
+        assert caught.value.partial.tool_calls == []
+    assert not carries_output(event(finish=finish))
+
+
+def test_one_choice_is_read() -> None:
+    """A server that answers several times numbers its choices; a message is one answer."""
+    other = {"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}
+    events = [event({"content": "y"}), {**event(), "choices": [other]}, event({"content": "es"})]
+
+    message = read_stream([*events, event(finish="stop")], request())
+
+    assert message.content == "yes"
+    assert message.response_metadata["finish_reason"] == "stop"
+
+
 def test_a_filtered_reply() -> None:
     with pytest.raises(KimiContentFilterError) as caught:
         read(WireReply(content="Well", finish="content_filter"), request())
