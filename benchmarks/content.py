@@ -30,11 +30,13 @@ from _harness import interleave, medians, print_result, print_table
 from PIL import Image, ImageDraw, ImageOps
 
 from langchain_kimi import ChatKimi
+from langchain_kimi.call import Call
 from langchain_kimi.content import image, video_frames
 from langchain_kimi.content.cost import fitted_size
 from langchain_kimi.content.films import Sampling
 from langchain_kimi.content.pictures import CACHE
 from langchain_kimi.context import estimate_tokens
+from langchain_kimi.wire.stream import StreamReader
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "token-counts.jsonl"
 FRAME_EDGE = 896
@@ -229,8 +231,8 @@ class Scripted(ChatKimi):
     def _stream(
         self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
     ) -> Any:
-        request = self._request(messages, None, stream=True, kwargs=kwargs)
-        reader = self._reader(request)
+        request = Call(self, self._links, messages, None, kwargs).request(stream=True)
+        reader = StreamReader(request, self.quirks, v1=False, await_think_end=False)
         for event in EVENTS:
             if delta := reader.assembler.feed(event):
                 yield reader.chunk(delta)

@@ -3,107 +3,42 @@
 from __future__ import annotations
 
 import inspect
-import logging
-import operator
-import os
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.runnables.utils import AnyConfigurableField, ConfigurableField
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.tools import BaseTool
 from langchain_nvidia_ai_endpoints import ChatNVIDIA, Model
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
+from langchain_kimi import identity
 from langchain_kimi._version import __version__
-from langchain_kimi.binding import KimiBinding
-from langchain_kimi.delivery.uploads import Uploads
+from langchain_kimi.binding import Bindable
+from langchain_kimi.call import Call
+from langchain_kimi.counting import count_tokens, estimate_slice, is_sendable
 from langchain_kimi.endpoints import Endpoint, EndpointName, resolve_endpoint, row_of
-from langchain_kimi.errors import (
-    KimiAuthenticationError,
-    KimiContextOverflowError,
-    KimiError,
-    KimiNotFoundError,
-    KimiRequestTooLargeError,
-    KimiTimeoutError,
-)
+from langchain_kimi.links import Links, key_of
 from langchain_kimi.models import ModelFacts, facts_of
-from langchain_kimi.options import (
-    MOST_TOKENS,
-    StructuredMethod,
-    as_timeout,
-    fields,
-    number,
-    positive,
-    refuse_unknown,
-    stops,
-    switch,
-    whole,
-    wire_tools,
-    words,
-)
+from langchain_kimi.options import MOST_TOKENS, as_timeout, refuse_unknown
 from langchain_kimi.transport import Timeout, Transport
-from langchain_kimi.transport.server import open_headers
+from langchain_kimi.transport.server import Headers
 from langchain_kimi.wire import blocks
-from langchain_kimi.wire.budget import estimate_request
-from langchain_kimi.wire.reply import PROVIDER, carries_output, read_reply
-from langchain_kimi.wire.request import Options, Request, build_request, laid_over
-from langchain_kimi.wire.stream import StreamReader
-from langchain_kimi.wire.tool_schemas import to_kimi_tools
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import LangSmithParams
     from langchain_core.language_models.model_profile import ModelProfile
 
-    from langchain_kimi.delivery.conversation import Route
-
 __all__ = ["DEFAULT_MODEL", "ChatKimi"]
 
-logger = logging.getLogger(__name__)
-
 DEFAULT_MODEL = "moonshotai/kimi-k2.6"
-ROUTE = "/chat/completions"
-
-_CALL_OPTIONS = frozenset(
-    {
-        "extra_body",
-        "max_completion_tokens",
-        "max_tokens",
-        "model",
-        "parallel_tool_calls",
-        "preserve_thinking",
-        "response_format",
-        "seed",
-        "stream",
-        "stream_usage",
-        "temperature",
-        "thinking",
-        "tool_choice",
-        "tools",
-        "top_p",
-    }
-)
-_TOO_LARGE = (KimiRequestTooLargeError, KimiContextOverflowError)
-_COUNT_TIMEOUT = Timeout(connect=3, response=10, idle=10)
-_lock = threading.Lock()
 
 blocks.register()
 
 
-class _Link(NamedTuple):
-    """A transport, and what it was made of; plain secrets are in neither."""
-
-    transport: Transport
-    settings: tuple[Any, ...]
-
-
-class ChatKimi(ChatNVIDIA):
+class ChatKimi(Bindable, ChatNVIDIA):
     """Kimi as a LangChain chat model, on NVIDIA, NIM, vLLM, SGLang or Moonshot.
 
     It is a `ChatNVIDIA` by name and rules (constructor, key, base URL, model table) and owns the
@@ -260,10 +195,7 @@ class ChatKimi(ChatNVIDIA):
     verify_ssl: bool | str = True
     """True, False, or the path of a CA file."""
 
-    _link: _Link | None = PrivateAttr(default=None)
-    _uploads: Uploads = PrivateAttr(default_factory=Uploads)
-    _unparsed_thinking: bool = PrivateAttr(default=False)
-    _has_no_tokenizer: bool = PrivateAttr(default=False)
+    _links: Links = PrivateAttr(default_factory=Links)
 
     # --- construction -----------------------------------------------------------------------
 
@@ -293,17 +225,20 @@ class ChatKimi(ChatNVIDIA):
             pydantic.ValidationError: A value has the wrong type or range.
         """
         base_url = base_url or kwargs.pop("nvidia_base_url", None)
+        # an empty key is the caller's word that none is to be sent
+        key = _sealed(nvidia_api_key if api_key is None else api_key)
+        headers = None if default_headers is None else Headers(default_headers)
+        del api_key, nvidia_api_key, default_headers  # tracebacks may show what stands in a frame
         given = {
             "model": model,
-            # an empty key is the caller's word that none is to be sent
-            "api_key": nvidia_api_key if api_key is None else api_key,
+            "api_key": key,
             "base_url": base_url,
             "temperature": temperature,
             "max_tokens": max_completion_tokens,
             "top_p": top_p,
             "seed": seed,
             "stop": stop,
-            "default_headers": default_headers,
+            "default_headers": headers,
         }
         known = set(type(self).model_fields)
         refuse_unknown(kwargs, known | {*given, "nvidia_api_key", "max_completion_tokens"})
@@ -318,6 +253,11 @@ class ChatKimi(ChatNVIDIA):
         """Take the values as they are; the parent would move unknown ones into the request."""
         return values
 
+    @field_validator("default_headers", mode="before")
+    @classmethod
+    def _opened(cls, headers: Any) -> Any:
+        return headers.get_secret_value() if isinstance(headers, Headers) else headers
+
     @model_validator(mode="after")
     def _resolve(self) -> ChatKimi:
         as_timeout(self.timeout)
@@ -328,10 +268,7 @@ class ChatKimi(ChatNVIDIA):
         return self
 
     def _resolve_model_profile(self) -> ModelProfile:
-        profile = self.facts.profile()
-        row, _ = resolve_endpoint(self.endpoint, self.base_url)
-        limit = row.max_output_tokens or profile["max_output_tokens"]
-        return {**profile, "max_output_tokens": min(limit, profile["max_output_tokens"])}
+        return identity.profile(self)
 
     # --- what it is -------------------------------------------------------------------------
 
@@ -341,41 +278,27 @@ class ChatKimi(ChatNVIDIA):
         return facts_of(self.model)
 
     @property
+    def quirks(self) -> Endpoint:
+        """What is true of the server that is asked, also in a copy that is sent elsewhere."""
+        return row_of(self.endpoint, self.base_url or "")
+
+    def changed(self, fields: dict[str, Any]) -> ChatKimi:
+        """Return a copy with other values of fields, which are taken as they are."""
+        copy = self.model_copy(update=fields)
+        if self.profile == identity.profile(self):
+            copy.profile = identity.profile(copy)
+        return copy
+
+    @property
     def _llm_type(self) -> str:
         return "chat-kimi"
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "base_url": self.base_url,
-            "endpoint": self._row.name,
-            "thinking": self.thinking,
-            "preserve_thinking": self.preserve_thinking,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "max_tokens": self.max_tokens,
-            "seed": self.seed,
-            "stop": self.stop,
-            "extra_body": {**self.model_kwargs, **self.extra_body},
-            "output_version": self.output_version,
-        }
+        return identity.identifying_params(self)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params: LangSmithParams = {
-            "ls_provider": PROVIDER,
-            "ls_model_type": "chat",
-            "ls_model_name": kwargs.get("model") or self.model,
-        }
-        temperature = kwargs.get("temperature", self.temperature)
-        if temperature is not None:
-            params["ls_temperature"] = temperature
-        budget = kwargs.get("max_completion_tokens") or kwargs.get("max_tokens") or self.max_tokens
-        if budget:
-            params["ls_max_tokens"] = budget
-        if asked := stops(stop or self.stop):
-            params["ls_stop"] = asked
-        return params
+        return identity.tracing_params(self, stop, kwargs)
 
     @property
     def available_models(self) -> list[Model]:
@@ -383,7 +306,7 @@ class ChatKimi(ChatNVIDIA):
         return ChatNVIDIA.get_available_models(
             model=self.model,
             base_url=self.base_url,
-            api_key=self._key() or None,
+            api_key=key_of(self).get_secret_value() or None,
             verify_ssl=self.verify_ssl,
             usage_telemetry_enabled=bool(self.usage_telemetry_enabled),
         )
@@ -398,46 +321,21 @@ class ChatKimi(ChatNVIDIA):
     @property
     def lc_secrets(self) -> dict[str, str]:
         """Where `loads` finds the key again."""
-        return {"api_key": self._row.api_key_env}
+        return {"api_key": self.quirks.api_key_env}
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
         """What `dumps` cannot write by itself: headers without secrets, and the timeout."""
-        attributes: dict[str, Any] = {}
-        if headers := open_headers(self.default_headers):
-            attributes["default_headers"] = headers
-        if isinstance(self.timeout, Timeout):
-            attributes["timeout"] = asdict(self.timeout)
-        return attributes
+        return identity.attributes(self)
 
     def __getstate__(self) -> dict[Any, Any]:
         """Leave the key, secret headers and sockets out of pickles.
 
         The key is read again from the environment where the pickle is loaded.
         """
-        state = super().__getstate__()
-        state["__dict__"] = {
-            **state["__dict__"],
-            "api_key": None,
-            "default_headers": open_headers(self.default_headers),
-        }
-        state["__pydantic_private__"] = {
-            **(state["__pydantic_private__"] or {}),
-            "_link": None,
-        }
-        return state
+        return identity.without_secrets(super().__getstate__())
 
-    # --- requests ---------------------------------------------------------------------------
-
-    @property
-    def _row(self) -> Endpoint:
-        """The row of the server that is asked, also in a copy that is sent elsewhere."""
-        return row_of(self.endpoint, self.base_url or "")
-
-    def _key(self) -> str:
-        if self.api_key is not None:
-            return self.api_key.get_secret_value()
-        return os.environ.get(self._row.api_key_env, "")
+    # --- calls ------------------------------------------------------------------------------
 
     @property
     def transport(self) -> Transport:
@@ -445,124 +343,7 @@ class ChatKimi(ChatNVIDIA):
 
         A copy with another address, key or setting of the connection gets its own.
         """
-        settings = (
-            self.base_url,
-            self.endpoint,
-            self.api_key,
-            self.timeout,
-            self.max_retries,
-            self.verify_ssl,
-            self._told_elsewhere(),
-        )
-        link = self._link
-        if link is not None and link.settings == settings:
-            return link.transport
-        with _lock:
-            link = self._link
-            if link is None or link.settings != settings:
-                link = self._link = _Link(self._connect(), settings)
-            return link.transport
-
-    def _told_elsewhere(self) -> int | None:
-        """Fingerprint the settings that change without notice: the environment and the headers."""
-        if self.api_key is not None and not self.default_headers:
-            return None
-        return hash((self._key(), *self.default_headers.items()))
-
-    def _connect(self) -> Transport:
-        key = self._key()
-        _, base_url = resolve_endpoint(self.endpoint, self.base_url)
-        if not key and base_url == self._row.default_base_url:
-            msg = (
-                f"there is no API key for {base_url}: set {self._row.api_key_env} or pass "
-                "api_key=; a vLLM or NIM of your own (base_url=) needs none, and "
-                "langchain_kimi.testing.KimiServer stands in without any"
-            )
-            raise KimiAuthenticationError(msg, endpoint=self._row.name)
-        return Transport(
-            base_url=base_url,
-            api_key=SecretStr(key) if key else None,
-            endpoint=self._row.name,
-            headers=self.default_headers,
-            timeout=as_timeout(self.timeout),
-            max_retries=self.max_retries,
-            verify_ssl=self.verify_ssl,
-            polls_202=self._row.polls_202,
-        )
-
-    def _delivered(self, messages: list[BaseMessage]) -> list[BaseMessage]:
-        from langchain_kimi.delivery.conversation import deliver  # noqa: PLC0415  text needs none of it
-
-        return deliver(messages, self._row, self._media_route())
-
-    async def _adelivered(self, messages: list[BaseMessage]) -> list[BaseMessage]:
-        from langchain_kimi.delivery.conversation import adeliver  # noqa: PLC0415
-
-        return await adeliver(messages, self._row, self._media_route())
-
-    def _media_route(self) -> Route:
-        from langchain_kimi.delivery.conversation import Route  # noqa: PLC0415
-
-        return Route(
-            base_url=self.base_url or "", uploads=self._uploads, connect=lambda: self.transport
-        )
-
-    def _request(
-        self,
-        messages: list[BaseMessage],
-        stop: Sequence[str] | None,
-        *,
-        stream: bool,
-        kwargs: dict[str, Any],
-    ) -> Request:
-        if kwargs:
-            refuse_unknown(kwargs, _CALL_OPTIONS)
-            switch(kwargs, "stream", None)  # langchain-core's own: it decides which hook is called
-        model = words(kwargs, "model", self.model)
-        usage = switch(kwargs, "stream_usage", self.stream_usage)
-        budget = positive(kwargs, "max_completion_tokens") or positive(kwargs, "max_tokens")
-        return build_request(
-            messages,
-            Options(
-                model=model,
-                facts=facts_of(model),
-                endpoint=self._row,
-                thinking=switch(kwargs, "thinking", self.thinking),
-                preserve_thinking=switch(kwargs, "preserve_thinking", self.preserve_thinking),
-                temperature=number(kwargs, "temperature", self.temperature),
-                top_p=number(kwargs, "top_p", self.top_p),
-                max_tokens=budget or self.max_tokens,
-                seed=whole(kwargs, "seed", self.seed),
-                stop=stops(self.stop if stop is None else stop),
-                tools=wire_tools(kwargs.get("tools")),
-                tool_choice=kwargs.get("tool_choice"),
-                parallel_tool_calls=switch(kwargs, "parallel_tool_calls", None),
-                response_format=kwargs.get("response_format"),
-                stream=stream,
-                stream_options=self.stream_options if usage else None,
-                extra_body=laid_over(
-                    self.model_kwargs, self.extra_body, fields(kwargs, "extra_body")
-                ),
-            ),
-        )
-
-    def _smaller(
-        self,
-        messages: list[BaseMessage],
-        stop: Sequence[str] | None,
-        error: KimiError,
-        *,
-        stream: bool,
-        kwargs: dict[str, Any],
-    ) -> Request:
-        """Return the request with its older media told instead of shown, or raise the refusal."""
-        from langchain_kimi.content.stubs import stub_media  # noqa: PLC0415
-
-        fewer = stub_media(messages)
-        if all(map(operator.is_, fewer, messages)):
-            raise error
-        logger.warning("the request was too large; its older media are sent as text stubs")
-        return self._request(fewer, stop, stream=stream, kwargs=kwargs)
+        return self._links.to(self).transport
 
     def _generate(
         self,
@@ -571,15 +352,7 @@ class ChatKimi(ChatNVIDIA):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        if _may_hold_media(messages):
-            messages = self._delivered(messages)
-        request = self._request(messages, stop, stream=False, kwargs=kwargs)
-        try:
-            reply = self.transport.post(ROUTE, request.body, headers=request.headers)
-        except _TOO_LARGE as error:
-            request = self._smaller(messages, stop, error, stream=False, kwargs=kwargs)
-            reply = self.transport.post(ROUTE, request.body, headers=request.headers)
-        return self._result(reply.data, reply.request_id, request)
+        return Call(self, self._links, messages, stop, kwargs).answer()
 
     async def _agenerate(
         self,
@@ -588,33 +361,7 @@ class ChatKimi(ChatNVIDIA):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        if _may_hold_media(messages):
-            messages = await self._adelivered(messages)
-        request = self._request(messages, stop, stream=False, kwargs=kwargs)
-        try:
-            reply = await self.transport.apost(ROUTE, request.body, headers=request.headers)
-        except _TOO_LARGE as error:
-            request = self._smaller(messages, stop, error, stream=False, kwargs=kwargs)
-            reply = await self.transport.apost(ROUTE, request.body, headers=request.headers)
-        return self._result(reply.data, reply.request_id, request)
-
-    def _result(
-        self, data: Mapping[str, Any], request_id: str | None, request: Request
-    ) -> ChatResult:
-        try:
-            message, stray = read_reply(
-                data, request, self._row, may_be_empty="stop" in request.body
-            )
-        except KimiError as error:
-            error.request_id = error.request_id or request_id
-            raise
-        self._learn(stray)
-        if request_id:
-            message.response_metadata["request_id"] = request_id
-        if self.output_version == "v1":
-            message = blocks.whole_v1(message)
-        # constructed: validating it would validate the message's generation a second time
-        return ChatResult.model_construct(generations=[ChatGeneration(message=message)])
+        return await Call(self, self._links, messages, stop, kwargs).aanswer()
 
     def _stream(
         self,
@@ -623,188 +370,16 @@ class ChatKimi(ChatNVIDIA):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        if _may_hold_media(messages):
-            messages = self._delivered(messages)
-        request = self._request(messages, stop, stream=True, kwargs=kwargs)
-        begun = False
-        try:
-            for chunk in self._chunks(request, run_manager):
-                begun = True
-                yield chunk
-        except _TOO_LARGE as error:
-            if begun:
-                raise
-            request = self._smaller(messages, stop, error, stream=True, kwargs=kwargs)
-            yield from self._chunks(request, run_manager)
+        return Call(self, self._links, messages, stop, kwargs).chunks(run_manager)
 
-    def _chunks(
-        self, request: Request, run_manager: CallbackManagerForLLMRun | None
-    ) -> Iterator[ChatGenerationChunk]:
-        reader = self._reader(request)
-        events = self.transport.stream(
-            ROUTE, request.body, headers=request.headers, is_output=carries_output
-        )
-        with events, reader.errors(events):
-            for event in events:
-                delta = reader.assembler.feed(event)
-                if delta:
-                    chunk = reader.chunk(delta)
-                    if run_manager:
-                        run_manager.on_llm_new_token(delta.text, chunk=chunk)
-                    yield chunk
-            for chunk in reader.end(done=events.done, request_id=events.request_id):
-                if run_manager:
-                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
-        self._learn(reader.assembler.stray_think_end)
-
-    async def _astream(
+    def _astream(
         self,
         messages: list[BaseMessage],
         stop: Sequence[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        if _may_hold_media(messages):
-            messages = await self._adelivered(messages)
-        request = self._request(messages, stop, stream=True, kwargs=kwargs)
-        begun = False
-        try:
-            async for chunk in self._achunks(request, run_manager):
-                begun = True
-                yield chunk
-        except _TOO_LARGE as error:
-            if begun:
-                raise
-            request = self._smaller(messages, stop, error, stream=True, kwargs=kwargs)
-            async for chunk in self._achunks(request, run_manager):
-                yield chunk
-
-    async def _achunks(
-        self, request: Request, run_manager: AsyncCallbackManagerForLLMRun | None
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        reader = self._reader(request)
-        events = self.transport.astream(
-            ROUTE, request.body, headers=request.headers, is_output=carries_output
-        )
-        async with events:
-            with reader.errors(events):
-                async for event in events:
-                    delta = reader.assembler.feed(event)
-                    if delta:
-                        chunk = reader.chunk(delta)
-                        if run_manager:
-                            await run_manager.on_llm_new_token(delta.text, chunk=chunk)
-                        yield chunk
-                for chunk in reader.end(done=events.done, request_id=events.request_id):
-                    if run_manager:
-                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
-        self._learn(reader.assembler.stray_think_end)
-
-    def _reader(self, request: Request) -> StreamReader:
-        return StreamReader(
-            request,
-            self._row,
-            v1=self.output_version == "v1",
-            await_think_end=self._unparsed_thinking and request.thinking,
-        )
-
-    def _learn(self, stray_think_end: bool) -> None:
-        """Remember that the server has no reasoning parser: streams then wait for `</think>`."""
-        if stray_think_end and self._row.unparsed_thinking and not self._unparsed_thinking:
-            self._unparsed_thinking = True
-            logger.warning(
-                "the server at %s sends thoughts as content; start it with a reasoning parser "
-                "(vLLM, SGLang: --reasoning-parser kimi_k2). Until then its streams are held "
-                "back up to </think>",
-                self.base_url,
-            )
-
-    # --- bindings ---------------------------------------------------------------------------
-
-    def bind(self, **kwargs: Any) -> KimiBinding:  # type: ignore[override]
-        """Bind call options; they survive a later `bind_tools` or `with_structured_output`."""
-        return KimiBinding(bound=self, kwargs=kwargs, config={})
-
-    def configurable_fields(self, **kwargs: AnyConfigurableField) -> KimiBinding:
-        """Let a run's config set fields, `thinking` for example, also below later bindings."""
-        return self.bind().configurable_fields(**kwargs)
-
-    def configurable_alternatives(
-        self,
-        which: ConfigurableField,
-        *,
-        default_key: str = "default",
-        prefix_keys: bool = False,
-        **kwargs: Runnable[Any, Any] | Callable[[], Runnable[Any, Any]],
-    ) -> KimiBinding:
-        """Let a run's config choose another model, also below later bindings."""
-        return self.bind().configurable_alternatives(
-            which, default_key=default_key, prefix_keys=prefix_keys, **kwargs
-        )
-
-    def with_thinking_mode(self, enabled: bool) -> KimiBinding:  # type: ignore[override]
-        """Bind `thinking`, under ChatNVIDIA's name for it."""
-        return self.bind(thinking=enabled)
-
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | dict[str, Any] | bool | None = None,
-        parallel_tool_calls: bool | None = None,
-        strict: bool | None = None,
-        **kwargs: Any,
-    ) -> KimiBinding:
-        """Bind tools.
-
-        Args:
-            tools: Functions, pydantic models, TypedDicts, `BaseTool`s or OpenAI dicts. Their
-                schemas are written in the dialect that Kimi takes and accept what they did.
-            tool_choice: `auto`, `none`, `any`, `required`, True, a tool's name, or OpenAI's
-                object. A forced call is made without thinking, as Kimi cannot be forced while it
-                thinks; a model that always thinks is asked with `auto` and its reply is checked.
-            parallel_tool_calls: Sent only when given: NVIDIA has refused it.
-            strict: Taken for the sake of callers that pass it, and not sent: no Kimi endpoint
-                is known to enforce it on tools.
-            **kwargs: Further call options.
-
-        Raises:
-            KimiInvalidInputError: A tool is none that Kimi takes.
-        """
-        options = {
-            "tools": to_kimi_tools(tools),
-            "tool_choice": tool_choice,
-            "parallel_tool_calls": parallel_tool_calls,
-        }
-        bound = {key: value for key, value in options.items() if value is not None}
-        return self.bind(**bound, **kwargs)
-
-    def with_structured_output(
-        self,
-        schema: Any = None,
-        *,
-        method: StructuredMethod | None = None,
-        include_raw: bool = False,
-        strict: bool | None = None,
-        repair: bool = True,
-        tools: Sequence[Any] | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, Any]:
-        """Answer in a schema; see `langchain_kimi.structured_output.structured_output`."""
-        from langchain_kimi.structured_output import structured_output  # noqa: PLC0415
-
-        return structured_output(
-            self.bind(),
-            schema,
-            method=method,
-            include_raw=include_raw,
-            strict=strict,
-            repair=repair,
-            tools=tools,
-            **kwargs,
-        )
+        return Call(self, self._links, messages, stop, kwargs).achunks(run_manager)
 
     # --- tokens -----------------------------------------------------------------------------
 
@@ -819,38 +394,21 @@ class ChatKimi(ChatNVIDIA):
         vLLM (`/tokenize`) and Moonshot (`/tokenizers/estimate-token-count`) are asked and count
         with the model's own tokenizer. Elsewhere, or where the route does not answer, the count
         is an estimate; `langchain_kimi.content.tokens` says how good it is. The route is asked
-        once, for 10 seconds at most; a server that has none, or is silent, is not asked again.
+        once, for 10 seconds at most; a server that has none, or is silent, is not asked again. A
+        slice of a conversation that no server takes, such as tool results alone, is estimated.
         """
         if tools is not None:
             kwargs["tools"] = list(tools)
         from langchain_kimi.delivery.conversation import deliver  # noqa: PLC0415
 
+        if not is_sendable(messages):
+            return estimate_slice(messages, tools or ())
+        call = Call(self, self._links, messages, None, kwargs)
         # only Moonshot needs the ids to count; elsewhere the bytes tell more
-        route = self._media_route() if self._row.uploads == "files" else None
-        given = deliver(list(messages), self._row, route)
-        body = self._request(given, None, stream=False, kwargs=kwargs).body
-        try:
-            counted = self._count_tokens(body)
-        except KimiError as error:
-            logger.info("the tokenizer route did not answer (%s); estimating", type(error).__name__)
-            self._has_no_tokenizer = isinstance(error, KimiNotFoundError | KimiTimeoutError)
-            counted = None
-        return estimate_request(body) if counted is None else counted
-
-    def _count_tokens(self, body: dict[str, Any]) -> int | None:
-        if self._row.tokenizer_route is None or self._has_no_tokenizer:
-            return None
-        asked: dict[str, Any] = {
-            key: body[key] for key in ("model", "messages", "tools") if key in body
-        }
-        with self.transport.within(_COUNT_TIMEOUT) as transport:
-            if self._row.tokenizer_route == "tokenize":
-                asked["chat_template_kwargs"] = body["chat_template_kwargs"]
-                count = transport.post("/../tokenize", asked).data.get("count")
-            else:
-                data = transport.post("/tokenizers/estimate-token-count", asked).data.get("data")
-                count = data.get("total_tokens") if isinstance(data, dict) else None
-        return count if isinstance(count, int) else None
+        route = call.route() if self.quirks.uploads == "files" else None
+        call.messages = deliver(list(messages), self.quirks, route)
+        body = call.request(stream=False).body
+        return count_tokens(body, self.quirks, lambda: self._links.to(self))
 
     def get_num_tokens(self, text: str) -> int:
         """Estimate the tokens of a text alone, without the frame of a message.
@@ -867,20 +425,17 @@ class ChatKimi(ChatNVIDIA):
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
-        if self._link is not None:
-            self._link.transport.close()
+        self._links.close()
 
     async def aclose(self) -> None:
         """Close all connections; the next call opens new ones."""
-        if self._link is not None:
-            await self._link.transport.aclose()
+        await self._links.aclose()
+
+
+def _sealed(key: str | SecretStr | None) -> Any:
+    return SecretStr(key) if isinstance(key, str) else key
 
 
 # langchain-core asks for the signature of these on every call; a stored one saves a tenth of it
 for _hook in (ChatKimi._generate, ChatKimi._agenerate):  # noqa: SLF001
     _hook.__signature__ = inspect.signature(_hook)  # type: ignore[union-attr]
-
-
-def _may_hold_media(messages: list[BaseMessage]) -> bool:
-    """Whether a step for media is worth its cost: text alone is the rule, and the hot path."""
-    return any(not isinstance(message.content, str) for message in messages)

@@ -44,7 +44,7 @@ class AsyncClient:
             opened: list[bool] = []
             started = time.monotonic()
             token = OPENED.set(opened)
-            failure: KimiError
+            failure: KimiError | asyncio.CancelledError
             try:
                 pool = self.pools.current() or await self.pools.open()
                 first_byte_by = asyncio.get_running_loop().time() + timeout.response
@@ -58,6 +58,9 @@ class AsyncClient:
                         allow_redirects=False,
                     )
                 return AsyncBody(self._server, response, first_byte_by)
+            except asyncio.CancelledError as error:
+                # raised again below: frames of aiohttp, which tracebacks may show, hold the headers
+                failure = error.with_traceback(None)
             except aiohttp.ConnectionTimeoutError:
                 failure = self._server.too_slow("connect")
             except TimeoutError:

@@ -75,8 +75,8 @@ class _Stream:
 class EventStream(_Stream):
     """The events of a streamed reply; use it in a `with` statement.
 
-    The request goes out with the first `next()`. Until an event is output it is repeated as the
-    retry policy says, and the events of the failed try are discarded; never after.
+    The request goes out with `open()`, or the first `next()`. Until an event is output it is
+    repeated as the retry policy says, and the events of the failed try are discarded; never after.
     """
 
     def __init__(
@@ -104,10 +104,14 @@ class EventStream(_Stream):
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return self
 
+    def open(self) -> None:
+        """Send the request and wait for its first output."""
+        self._opened = True
+        self._retries.run(self._try, self._exchange.alive_at)
+
     def __next__(self) -> dict[str, Any]:
         if not self._opened:
-            self._opened = True
-            self._retries.run(self._open, self._exchange.alive_at)
+            self.open()
         while not self._ready:
             if self._failure is not None:
                 raise self._failure
@@ -123,7 +127,7 @@ class EventStream(_Stream):
         if body is not None:
             body.close()
 
-    def _open(self) -> None:
+    def _try(self) -> None:
         self._body = self._exchange.open()
         self._begin(self._body.status, self._body.headers)
         has_output = False
@@ -186,10 +190,14 @@ class AsyncEventStream(_Stream):
     def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
         return self
 
+    async def open(self) -> None:
+        """Send the request and wait for its first output."""
+        self._opened = True
+        await self._retries.arun(self._try, self._exchange.alive_at)
+
     async def __anext__(self) -> dict[str, Any]:
         if not self._opened:
-            self._opened = True
-            await self._retries.arun(self._open, self._exchange.alive_at)
+            await self.open()
         while not self._ready:
             if self._failure is not None:
                 raise self._failure
@@ -205,7 +213,7 @@ class AsyncEventStream(_Stream):
         if body is not None:
             body.close()
 
-    async def _open(self) -> None:
+    async def _try(self) -> None:
         self._body = await self._exchange.open()
         self._begin(self._body.status, self._body.headers)
         has_output = False

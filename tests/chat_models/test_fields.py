@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.caches import InMemoryCache
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_nvidia_ai_endpoints import ChatNVIDIA
 from pydantic import SecretStr, ValidationError
 
-from langchain_kimi import ChatKimi, Timeout, chat_models
+from langchain_kimi import ChatKimi, Timeout, counting
 from langchain_kimi.endpoints import ENDPOINTS
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.models import MODELS
@@ -538,11 +538,22 @@ def test_a_tokenizer_that_does_not_answer_is_estimated(caplog: pytest.LogCapture
     llm.close()
 
 
+@pytest.mark.parametrize(
+    "messages",
+    [[], [AIMessage("")], [ToolMessage("word " * 500, tool_call_id="1")]],
+    ids=["none", "empty", "result_alone"],
+)
+def test_a_slice_that_no_server_takes_is_counted(messages: list[Any]) -> None:
+    count = ChatKimi(base_url=LOCAL).get_num_tokens_from_messages(messages)
+
+    assert 500 < count < 600 if len(str(messages)) > 2000 else count < 10
+
+
 @pytest.mark.parametrize("fault", ["missing", "silent"])
 def test_a_server_without_a_tokenizer_is_asked_once(
     fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_models, "_COUNT_TIMEOUT", Timeout(connect=1, response=0.2, idle=0.2))
+    monkeypatch.setattr(counting, "PATIENCE", Timeout(connect=1, response=0.2, idle=0.2))
     asked = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+from langchain_core.runnables import ConfigurableField
+from pydantic import ValidationError
 
 from langchain_kimi import ChatKimi
 from langchain_kimi.testing import call, hang, pause, say, think, turn
@@ -192,6 +194,46 @@ async def test_cancelling_ends_the_request(
 
     assert [exchange.outcome for exchange in vllm.exchanges] == ["client_left"] * 2
     assert (await llm.ainvoke("Hi")).content == "Yes."
+
+
+@pytest.mark.parametrize("bound", [False, True], ids=["bare", "bind_tools"])
+async def test_a_configured_model_streams_over_the_connections_that_are_there(
+    vllm: KimiServer, connect: Callable[..., ChatKimi], ask: Ask, bound: bool
+) -> None:
+    def look() -> str:
+        """Look."""
+        return ""
+
+    llm: Any = connect(vllm).configurable_fields(temperature=ConfigurableField("t"))
+    llm = llm.bind_tools([look]) if bound else llm
+    vllm.script(*[say("an answer of many characters")] * 3)
+    before = vllm.connections
+
+    for warmth in (0.5, 0.6, 0.5):
+        given = llm.with_config(configurable={"t": warmth})
+        if ask.streams:
+            assert len(await ask.chunks(given, "Hi")) > 2
+        else:
+            await ask(given, "Hi")
+        assert vllm.requests[-1]["temperature"] == warmth
+        assert vllm.requests[-1].get("stream", False) is ask.streams
+
+    assert vllm.connections - before == 1
+
+
+def test_a_configured_model_keeps_what_was_given_and_knows_its_profile() -> None:
+    llm = ChatKimi(base_url="http://127.0.0.1:9/v1", seed=3)
+    fields = {"model": ConfigurableField("m"), "max_tokens": ConfigurableField("n")}
+    other, _ = llm.configurable_fields(**fields).bound.prepare(  # type: ignore[attr-defined]
+        {"configurable": {"m": "moonshotai/kimi-k3", "n": 50}}
+    )
+
+    assert (other.model, other.seed, other.max_tokens) == ("moonshotai/kimi-k3", 3, 50)
+    assert other.profile["max_input_tokens"] == 1_048_576
+    assert llm.profile is not None
+    assert llm.profile["max_input_tokens"] == 262_144
+    with pytest.raises(ValidationError):
+        llm.configurable_fields(**fields).invoke("Hi", {"configurable": {"n": -1}})
 
 
 @pytest.mark.parametrize("mode", ["stream", "astream"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import copy
 import io
@@ -9,6 +10,7 @@ import json
 import logging
 import math
 import pickle
+import socket
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from langchain_kimi import ChatKimi, KimiError, Timeout
 from langchain_kimi.binding import KimiBinding
+from langchain_kimi.links import key_of
 from langchain_kimi.testing import cut, error, error_event, say, server_error, turn, unauthorized
 
 if TYPE_CHECKING:
@@ -194,12 +197,12 @@ def test_pickles_and_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     binding = pickle.loads(pickle.dumps(llm.bind(thinking=False)))
 
     assert loaded.api_key is None
-    assert loaded._key() == "nvapi-of-the-environment"
+    assert key_of(loaded).get_secret_value() == "nvapi-of-the-environment"
     assert loaded.default_headers == {"NVCF-POLL-SECONDS": "5"}
     assert isinstance(binding, KimiBinding)
     assert binding.kwargs == {"thinking": False}
     for twin in (copy.copy(llm), copy.deepcopy(llm), llm.model_copy(deep=True)):
-        assert twin._key() == KEY
+        assert key_of(twin).get_secret_value() == KEY
         assert twin.default_headers == HEADERS
 
 
@@ -282,3 +285,39 @@ def test_a_key_that_no_header_carries_is_not_quoted(key: str) -> None:
         secret_model(api_key=f"{KEY}{key}").invoke("Hi")
 
     assert_clean("".join(traceback.format_exception(caught.value)))
+
+
+def frames_of(error: BaseException) -> str:
+    """Show an error as reporters do that show the locals of each frame of the package."""
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    own = [frame for frame in frames(shown) if not frame.filename.endswith("test_secrets.py")]
+    return "".join(str(frame.locals) for frame in own)
+
+
+def frames(shown: traceback.TracebackException) -> list[traceback.FrameSummary]:
+    linked = [one for one in (shown.__cause__, shown.__context__) if one is not None]
+    return [*shown.stack, *(frame for one in linked for frame in frames(one))]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"timeout": 0}, {"temperature": 9}, {"temprature": 1}, {"base_url": "ftp://host"}],
+    ids=repr,
+)
+def test_no_frame_of_a_refused_model_holds_a_secret(given: dict[str, Any]) -> None:
+    with pytest.raises((ValidationError, KimiError)) as caught:
+        secret_model(**given)
+
+    assert_clean(frames_of(caught.value))
+
+
+async def test_no_frame_of_a_cancelled_call_holds_a_secret() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        llm = ChatKimi(base_url=url, api_key=KEY, default_headers=HEADERS, max_retries=0)
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.2):
+                await llm.ainvoke("Hi")
+        await llm.aclose()
+
+    assert_clean(frames_of(caught.value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import ConfigurableField
 from pydantic import BaseModel
 
@@ -136,6 +137,27 @@ async def test_a_field_is_configured_for_a_call(
     assert thinks(server)
     if "tools" in way:
         assert all("tools" in body for body in server.requests)
+
+
+WRAPPED: dict[str, Callable[[ChatKimi], Any]] = {
+    "with_config": lambda llm: llm.with_config(tags=["x"]),
+    "with_listeners": lambda llm: llm.with_listeners(on_start=lambda _: None),
+    "with_types": lambda llm: llm.with_types(output_type=AIMessage),
+}
+
+
+@pytest.mark.parametrize("way", WRAPPED)
+async def test_what_is_bound_behind_a_config_stays(
+    vllm: KimiServer, connect: Callable[..., ChatKimi], ask: Ask, way: str
+) -> None:
+    vllm.script(*[say("Yes.")] * 2)
+    llm = WRAPPED[way](connect(vllm))
+
+    await ask(llm.bind(thinking=False).bind_tools([look]), "Hi")
+    await ask(llm.configurable_fields(thinking=FIELD), "Hi", config=OFF)
+
+    assert [body["chat_template_kwargs"]["thinking"] for body in vllm.requests] == [False] * 2
+    assert "tools" in vllm.requests[0]
 
 
 def test_structured_output_of_a_configured_model(

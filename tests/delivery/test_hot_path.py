@@ -93,5 +93,5 @@ def test_models_with_uploads_can_be_copied_and_pickled(serve: Callable[..., Kimi
     llm.invoke([HumanMessage([film_block(long_film()), text("What?")])])
     for twin in (pickle.loads(pickle.dumps(llm)), copy.deepcopy(llm), llm.model_copy(deep=True)):
         assert isinstance(twin, ChatKimi)
-        assert len(twin._uploads) == 0
-    assert len(llm._uploads) == 1
+        assert len(twin._links.uploads) == 0
+    assert len(llm._links.uploads) == 1
