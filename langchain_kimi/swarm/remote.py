@@ -11,7 +11,12 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import httpx
 from langchain_core.callbacks import AsyncCallbackManager
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, convert_to_messages
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    convert_to_openai_messages,
+)
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import RunnableConfig
@@ -21,20 +26,33 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, interrupt
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError, InternalServerError, NotFoundError
-from pydantic import SecretStr, TypeAdapter
+from pydantic import SecretStr
+
+from langchain_kimi.swarm.agent_protocol import (
+    BUSY,
+    MALFORMED,
+    Rest,
+    Run,
+    at_rest,
+    busy_runs,
+    has_asked,
+    last_question,
+    messages_of,
+    state_of,
+    status_of,
+)
 
 logger = logging.getLogger(__name__)
 
 _NAMESPACE = uuid.UUID("6d1e2a2c-6d0f-4b6e-9d0b-7f1f6f0a4c11")
-_BUSY = ("pending", "running")
-_LOST = (httpx.TransportError, ConnectionError, InternalServerError)
+_LOST = (httpx.TransportError, ConnectionError, InternalServerError, *MALFORMED)
+_TIMEOUT = httpx.Timeout(300, connect=5)
 _FROM_THE_FIRST = "-1"
 """The id before that of the first event: a stream that is joined again goes on without a gap."""
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.2, 5.0
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 15.0
 _FAREWELL_SECONDS = 0.5
 """How long a cancelled sub-agent waits for its server; the rest is done behind its back."""
-_TIMEOUT = httpx.Timeout(300, connect=5)
-_MESSAGE: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
 
 
 class RemoteUnavailableError(ConnectionError):
@@ -45,22 +63,30 @@ class RemoteRunError(RuntimeError):
     """A run on another server ended with an error of its own."""
 
 
+class RemoteRefusedError(RemoteRunError):
+    """A server refused a request: a wrong key, no such graph, too many requests."""
+
+    def __init__(self, message: str, status_code: int) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
 class _ForgottenError(ConnectionError):
     """A server does not know a run any more that it had: it was started anew, and lost it."""
+
+
+class _Asked(TypedDict):
+    """What a remote run asks a person: where, its id, and the value of its interrupt."""
+
+    url: str
+    id: str
+    value: Any
 
 
 class _State(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
     structured_response: NotRequired[Any]
-    asked: NotRequired[dict[str, Any]]
-    """What the remote run asks a person: its id, and the value of its interrupt."""
-
-
-class _Found(TypedDict):
-    """How a remote run came to rest."""
-
-    values: dict[str, Any]
-    asked: dict[str, Any] | None
+    asked: NotRequired[_Asked]
 
 
 def remote_graph(
@@ -70,6 +96,7 @@ def remote_graph(
     api_key: str | SecretStr | None = None,
     headers: Mapping[str, str] | None = None,
     context: Mapping[str, Any] | None = None,
+    patience: float = 300.0,
     name: str = "remote",
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Make a graph that is run by other servers, for `SubAgent(runnable=…)`.
@@ -86,6 +113,8 @@ def remote_graph(
         api_key: Sent as `x-api-key`; shown nowhere.
         headers: Further headers, such as `Authorization`; shown nowhere.
         context: The context of each remote run.
+        patience: Seconds that work waits when no server can be reached, such as all that are
+            restarted together.
         name: The name of the graph.
 
     Returns:
@@ -99,7 +128,8 @@ def remote_graph(
         msg = f"urls={urls!r}: give at least one http:// or https:// address of a server"
         raise ValueError(msg)
     key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
-    remote = _Remote(graph, servers, key, dict(headers or {}), context)
+    sent = {**(headers or {}), **({"x-api-key": key} if key else {})}
+    remote = _Remote(graph, servers, sent, context, patience)
     builder = StateGraph(_State)
     builder.add_node("run", remote.run, destinations=("ask", END))
     builder.add_node("ask", remote.ask, destinations=("run",))
@@ -114,43 +144,46 @@ class _Remote:
         self,
         graph: str,
         servers: tuple[str, ...],
-        api_key: str | None,
-        headers: dict[str, str],
+        sent: dict[str, str],
         context: Mapping[str, Any] | None,
+        patience: float,
     ) -> None:
         self._graph = graph
         self._servers = servers
         self._context = context
-
-        sent = {**headers, **({"x-api-key": api_key} if api_key else {})}
+        self._patience = patience
 
         def make(url: str) -> LangGraphClient:
             # of our own, for the SDK's tries half a minute before it gives a server up
             return LangGraphClient(httpx.AsyncClient(base_url=url, headers=sent, timeout=_TIMEOUT))
 
-        self._make = make
+        def plain(text: str) -> str:
+            for value in {*sent.values(), *(v.rpartition(" ")[2] for v in sent.values())} - {""}:
+                text = text.replace(value, "[hidden]")
+            return text[:500]
+
+        self._make, self._plain = make, plain
         self._farewells: set[asyncio.Task[None]] = set()
 
     async def run(
         self, state: _State, config: RunnableConfig
     ) -> Command[Literal["ask", "__end__"]]:
         """Have the work done, or wait for the run that does it already."""
-        thread = _thread(config)
         (call, *_) = await AsyncCallbackManager.configure(
             config.get("callbacks")
         ).on_chat_model_start({"name": self._graph}, [list(state["messages"])])
         try:
-            found = await self._anywhere(thread, state, call.on_llm_new_token)
+            url, found = await self._patiently(_thread(config), state, call.on_llm_new_token)
         except BaseException as error:
             await call.on_llm_error(error)
             raise
-        messages = [_message(one) for one in found["values"].get("messages") or ()]
-        await call.on_llm_end(LLMResult(generations=[[ChatGeneration(message=_bill(messages))]]))
-        if found["asked"] is not None:
-            return Command(goto="ask", update={"asked": found["asked"]})
-        update = {"messages": messages[-1:]}
-        if "structured_response" in found["values"]:
-            update["structured_response"] = found["values"]["structured_response"]
+        await call.on_llm_end(LLMResult(generations=[[ChatGeneration(message=_bill(found))]]))
+        if found.asked is not None:
+            asked = _Asked(url=url, id=found.asked.id, value=found.asked.value)
+            return Command(goto="ask", update={"asked": asked})
+        update: dict[str, Any] = {"messages": found.messages[-1:]}
+        if found.structured_response is not None:
+            update["structured_response"] = found.structured_response
         return Command(goto="__end__", update=update)
 
     async def ask(self, state: _State, config: RunnableConfig) -> Command[Literal["run"]]:
@@ -163,38 +196,43 @@ class _Remote:
             logger.warning("%s is gone with what it asked: %s", _host(asked["url"]), _name(error))
         return Command(goto="run")
 
-    async def _answer(self, thread: str, asked: Mapping[str, Any], answer: Any) -> None:
+    async def _answer(self, thread: str, asked: _Asked, answer: Any) -> None:
         """Answer a remote run, unless it was answered before a kill."""
         async with self._make(asked["url"]) as client:
-            found = await _at_rest(client, thread)
-            if found is not None and (found["asked"] or {}).get("id") == asked["id"]:
-                await client.runs.create(
-                    thread,
-                    self._graph,
-                    command={"resume": {asked["id"]: answer}},
-                    context=self._context,
-                    stream_mode=["updates"],
-                    stream_resumable=True,
-                    durability="sync",
-                )
+            found = at_rest(await state_of(client, thread))
+            if found is not None and found.asked is not None and found.asked.id == asked["id"]:
+                await self._create(client, thread, command={"resume": {asked["id"]: answer}})
 
-    async def _anywhere(self, thread: str, state: _State, alive: Any) -> _Found:
+    async def _patiently(self, thread: str, state: _State, alive: Any) -> tuple[str, Rest]:
+        """Have the work done as soon as there is a server for it."""
+        loop = asyncio.get_running_loop()
+        deadline, pause = loop.time() + self._patience, _PAUSE_SECONDS
+        while True:
+            try:
+                return await self._anywhere(thread, state, alive)
+            except RemoteUnavailableError:
+                if loop.time() + pause > deadline:
+                    raise
+            await alive("")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    async def _anywhere(self, thread: str, state: _State, alive: Any) -> tuple[str, Rest]:
         """Do the work on the first server that can be reached to its end."""
         lost: list[str] = []
-        asked_by = state.get("asked", {}).get("url")
+        asked_by = state["asked"]["url"] if "asked" in state else None
         for url in sorted(self._servers, key=lambda url: (url != asked_by, _rank(thread, url))):
             try:
                 async with self._make(url) as client:
-                    found = await self._on(client, thread, state["messages"], alive)
+                    return url, await self._on(client, thread, state["messages"], alive)
             except _LOST as error:
                 lost.append(f"{_host(url)}: {_name(error)}")
+            except APIStatusError as error:
+                msg = self._plain(f"{_host(url)} answered {error.status_code}: {error.message}")
+                raise RemoteRefusedError(msg, error.status_code) from None
             except asyncio.CancelledError:
                 await self._bid_farewell(url, thread)
                 raise
-            else:
-                if found["asked"] is not None:
-                    found["asked"]["url"] = url
-                return found
         msg = f"no server of {self._graph!r} can be reached: {', '.join(lost)}"
         raise RemoteUnavailableError(msg)
 
@@ -208,102 +246,83 @@ class _Remote:
     async def _cancelled(self, url: str, thread: str) -> None:
         try:
             async with self._make(url) as client:
-                for run in await _busy(client, thread):
+                for run in await busy_runs(client, thread):
                     await client.runs.cancel(thread, run)
         except (*_LOST, APIStatusError) as error:
             logger.warning("a run on %s was not cancelled: %s", _host(url), _name(error))
 
     async def _on(
         self, client: LangGraphClient, thread: str, messages: list[AnyMessage], alive: Any
-    ) -> _Found:
+    ) -> Rest:
         """Join the run of a thread, begin one, or take what it came to."""
         await client.threads.create(thread_id=thread, if_exists="do_nothing")
-        busy = await _busy(client, thread)
-        found = None if busy else await _at_rest(client, thread)
-        if found is not None:
+        busy = await busy_runs(client, thread)
+        state = await state_of(client, thread)
+        found = None if busy else at_rest(state)
+        if found is not None and (found.asked or has_asked(found.messages, messages)):
             return found
-        run_id = busy[0] if busy else await self._begin(client, thread, messages)
+        if busy:
+            run = busy[0]
+        else:
+            new = self._begun(messages_of(state), messages)
+            run = await self._create(client, thread, input=None if state.next else new)
         try:
-            await self._follow(client, thread, run_id, alive)
-            found = await _at_rest(client, thread)
+            await self._follow(client, thread, run, alive)
+            found = at_rest(await state_of(client, thread))
         except NotFoundError as error:
-            msg = f"the server has lost run {run_id}"
+            msg = f"the server has lost run {run}"
             raise _ForgottenError(msg) from error
         if found is None:
             msg = f"the run on {self._graph!r} was cut off"
             raise RemoteRunError(msg)
         return found
 
-    async def _follow(self, client: LangGraphClient, thread: str, run_id: str, alive: Any) -> None:
+    async def _follow(self, client: LangGraphClient, thread: str, run: str, alive: Any) -> None:
         """Wait for a run's end; its stream may end before it does.
 
         Raises:
             RemoteRunError: It did not succeed.
         """
-        said = ""
+        said, pause = "", _LOOK_SECONDS
         while True:
-            async for part in client.runs.join_stream(
-                thread, run_id, last_event_id=_FROM_THE_FIRST
-            ):
+            async for part in client.runs.join_stream(thread, run, last_event_id=_FROM_THE_FIRST):
                 await alive("")
                 if part.event == "error":
-                    said = _words(part.data)
-            status = (await client.runs.get(thread, run_id))["status"]
-            if status not in _BUSY:
+                    said = self._plain(_words(part.data))
+            status = await status_of(client, thread, run)
+            if status not in BUSY:
                 break
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
         if status not in ("success", "interrupted"):
             raise RemoteRunError(said or f"the run on {self._graph!r} ended as {status!r}")
 
-    async def _begin(self, client: LangGraphClient, thread: str, messages: list[AnyMessage]) -> str:
-        """Begin the work, or go on with what the server was cut off in."""
-        state: Any = await client.threads.get_state(thread)
-        asked = next(one for one in reversed(messages) if one.type == "human")
-        new: dict[str, Any] = {"messages": [{"role": "user", "content": asked.content}]}
+    def _begun(self, there: list[BaseMessage], here: list[AnyMessage]) -> dict[str, Any]:
+        """Return what a run begins with: a server that knows nothing is told all."""
+        said = [last_question(here)] if there else [one for one in here if one.type != "system"]
+        return {"messages": convert_to_openai_messages(said)}
+
+    async def _create(self, client: LangGraphClient, thread: str, **given: Any) -> str:
         create: Any = client.runs.create
         run = await create(
             thread,
             self._graph,
-            input=None if state.get("next") else new,
             context=self._context,
             stream_mode=["updates"],
             stream_resumable=True,
             durability="sync",
+            **given,
         )
-        return str(run["run_id"])
+        return Run.model_validate(run).run_id
 
 
-async def _at_rest(client: LangGraphClient, thread: str) -> _Found | None:
-    """Return what a thread came to; None when nothing was done in it, or it was cut off."""
-    state: Any = await client.threads.get_state(thread)
-    values = state.get("values") or {}
-    asked = [one for task in state.get("tasks") or () for one in task.get("interrupts") or ()]
-    if asked:
-        return _Found(values=values, asked={"id": asked[0]["id"], "value": asked[0]["value"]})
-    if not values.get("messages") or state.get("next"):
-        return None
-    return _Found(values=values, asked=None)
-
-
-async def _busy(client: LangGraphClient, thread: str) -> list[str]:
-    """Return the runs of a thread that have not ended."""
-    return [run["run_id"] for run in await client.runs.list(thread) if run["status"] in _BUSY]
-
-
-def _message(data: Any) -> BaseMessage:
-    """Read a message of a server, as LangGraph writes it (with its usage) or as OpenAI does."""
-    if isinstance(data, Mapping) and "type" in data:
-        return _MESSAGE.validate_python(data)
-    return convert_to_messages([data])[0]
-
-
-def _bill(messages: Sequence[BaseMessage]) -> AIMessage:
+def _bill(found: Rest) -> AIMessage:
     """Return the last reply with the usage of all."""
     total: UsageMetadata | None = None
-    for message in messages:
+    for message in found.messages:
         if isinstance(message, AIMessage):
             total = add_usage(total, message.usage_metadata)
-    text = messages[-1].text if messages else ""
+    text = found.messages[-1].text if found.messages else ""
     return AIMessage(text, usage_metadata=total)
 
 

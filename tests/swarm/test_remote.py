@@ -96,16 +96,14 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         yield Servers(tmp_path_factory.mktemp("servers"), stack)
 
 
-def agent(folder: Path, servers: Servers, prompts: list[str], **settings: Any) -> Any:
+def agent(folder: Path, urls: list[str], prompts: list[str], **settings: Any) -> Any:
     def rule(messages: Any) -> Any:
         assert is_orchestrator(messages)
         if steps_of(messages):
             return say("All done.")
         return calls(*(("assign_task", {"agent": "far", "prompt": text}) for text in prompts))
 
-    far = SubAgent(
-        name="far", description="Elsewhere.", runnable=remote_graph("worker", servers.urls)
-    )
+    far = SubAgent(name="far", description="Elsewhere.", runnable=remote_graph("worker", urls))
     return create_background_agent(
         FakeModel(rule=rule),
         subagents=[far],
@@ -129,7 +127,7 @@ def results(found: dict[str, Any]) -> str:
 
 async def test_sub_agents_spread_and_are_counted(tmp_path: Path, servers: Servers) -> None:
     prompts = [f"part {n}" for n in range(12)]
-    found = await agent(tmp_path, servers, prompts).ainvoke(BEGIN, config("spread"))
+    found = await agent(tmp_path, servers.urls, prompts).ainvoke(BEGIN, config("spread"))
     assert found["status"] == "done"
     assert {who for text in prompts for who in servers.worked(text)} == {"server1", "server2"}
     assert all(len(servers.worked(text)) == 1 for text in prompts)
@@ -140,7 +138,7 @@ async def test_sub_agents_spread_and_are_counted(tmp_path: Path, servers: Server
 
 
 async def test_what_a_remote_run_asks_reaches_the_person(tmp_path: Path, servers: Servers) -> None:
-    graph, where = agent(tmp_path, servers, ["ask first", "part of its own"]), config("ask")
+    graph, where = agent(tmp_path, servers.urls, ["ask first", "part of its own"]), config("ask")
     found = await graph.ainvoke(BEGIN, where)
     (asked,) = found["__interrupt__"]
     (action,) = asked.value["action_requests"]
@@ -153,7 +151,9 @@ async def test_what_a_remote_run_asks_reaches_the_person(tmp_path: Path, servers
 
 async def test_a_cancelled_sub_agent_is_cancelled_there(tmp_path: Path, servers: Servers) -> None:
     where = config("cancel")
-    task = asyncio.ensure_future(agent(tmp_path, servers, ["slow to cancel"]).ainvoke(BEGIN, where))
+    task = asyncio.ensure_future(
+        agent(tmp_path, servers.urls, ["slow to cancel"]).ainvoke(BEGIN, where)
+    )
     async with asyncio.timeout(60):
         while not servers.worked("slow to cancel"):  # noqa: ASYNC110  another process's file
             await asyncio.sleep(0.05)
@@ -197,7 +197,9 @@ async def test_when_a_server_goes_away_the_other_does_its_work(
     tmp_path: Path, servers: Servers
 ) -> None:
     prompts = [f"slow share {n}" for n in range(12)]
-    task = asyncio.ensure_future(agent(tmp_path, servers, prompts).ainvoke(BEGIN, config("away")))
+    task = asyncio.ensure_future(
+        agent(tmp_path, servers.urls, prompts).ainvoke(BEGIN, config("away"))
+    )
     async with asyncio.timeout(60):
         while not any("server2" in servers.worked(text) for text in prompts):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -215,7 +217,7 @@ async def test_when_a_server_goes_away_the_other_does_its_work(
 
 
 async def test_no_server_at_all_is_an_error_of_its_own(servers: Servers) -> None:
-    graph = remote_graph("worker", "http://127.0.0.1:9", api_key="secret-key")
+    graph = remote_graph("worker", "http://127.0.0.1:9", api_key="secret-key", patience=0)
     with pytest.raises(RemoteUnavailableError, match=r"127\.0\.0\.1:9: ConnectError") as caught:
         await graph.ainvoke(BEGIN, config("nowhere"))
     assert "secret-key" not in str(caught.value) + repr(graph) + repr(vars(graph))
