@@ -10,7 +10,7 @@ help: ## list the targets
 demo: .venv/.ready ## watch an agent use tools on real files, then sub-agents research documents
 	@$(BIN)/langchain-kimi demo
 
-test: check ## run all checks and tests
+test: check .venv/aegra/.ready ## run all checks and tests
 	$(BIN)/pytest -n 2 --dist loadfile -q
 
 check: .venv/.ready ## lint, formatter, strict types
@@ -34,6 +34,9 @@ serve: .venv/.ready ## serve the graphs with LangGraph's development server
 
 clean: ## remove .venv and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .langgraph_api
+
+.venv/aegra/.ready: .venv/.ready
+	@$(PYTHON) scripts/setup.py aegra
 
 .venv/.ready: pyproject.toml scripts/setup.py
 	@$(PYTHON) scripts/setup.py

@@ -1,5 +1,6 @@
 """The background agent for LangGraph Server and Studio."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from langchain_kimi.swarm.agent import DEFAULT_JOURNAL
 
 BASE = Path(__file__).resolve().parents[1]
 """The folder whose files the sub-agents may read."""
+JOURNAL = os.environ.get("KIMI_JOURNAL") or DEFAULT_JOURNAL
+"""Where the steps of sub-agents are kept: a file, or `postgresql://…` for several servers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ def _tools(context: Context | None) -> Sequence[BaseTool]:
 graph = create_background_agent(
     chosen_model,
     _tools,
-    journal=DEFAULT_JOURNAL,
+    journal=JOURNAL,
     context_schema=Context,
     name="background",
 )

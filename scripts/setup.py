@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+AEGRA = VENV / "aegra"
+AEGRA_EXTRAS = "aegra,milvus,office,rag,workers"  # as in deploy/Dockerfile
 WHAT = ["-e", str(ROOT), "--group", f"{ROOT}/pyproject.toml:dev"]  # the group names the extras
 
 
@@ -80,8 +82,47 @@ def with_npm(npm: str) -> None:
         print("could not install the JavaScript client: the tests that need it will skip")
 
 
+def with_aegra() -> None:
+    """Install the self-hosted server apart, on a Python that it supports."""
+    python = newer_python()
+    if python is None:
+        print("no Python 3.12 or later was found: the tests of the self-hosted server will skip")
+        return
+    print(f"Setting up .venv/aegra with {python} …", flush=True)
+    what = ["-e", f"{ROOT}[{AEGRA_EXTRAS}]"]
+    try:
+        if uv := shutil.which("uv"):
+            run(uv, "venv", "--quiet", "--allow-existing", "--python", python, AEGRA)
+            run(uv, "pip", "install", "--quiet", "--python", AEGRA / "bin/python", *what)
+        else:
+            run(python, "-m", "venv", AEGRA)
+            run(AEGRA / "bin/python", "-m", "pip", "install", "--quiet", *what)
+        (AEGRA / ".ready").touch()
+    except subprocess.CalledProcessError as error:
+        print(
+            f"could not install Aegra (exit {error.returncode}): the tests that need it will skip"
+        )
+
+
+def newer_python() -> str | None:
+    """Return a Python from 3.12 on: this one, one on the PATH, or one installed beside this one."""
+    beside = sorted(Path(sys.base_prefix).parent.glob("*/bin/python3"))
+    named = [shutil.which(f"python3.{minor}") for minor in (12, 13)]
+    for python in (sys.executable, *named, *map(str, beside)):
+        asked = [python, "-c", "import sys, venv; print((3, 12) <= sys.version_info < (3, 14))"]
+        if not python:
+            continue
+        told = subprocess.run(asked, capture_output=True, text=True, check=False)
+        if told.stdout == "True\n":
+            return python
+    return None
+
+
 def main() -> None:
     """Set up the environment, or say why not."""
+    if sys.argv[1:] == ["aegra"]:
+        with_aegra()
+        return
     if not (3, 11) <= sys.version_info < (3, 14):
         sys.exit(
             f"Python {sys.version.split()[0]} is not supported; use 3.11 to 3.13: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from langchain_kimi.server.users import User, user
 
 _PREFIX = "lck_"
 _BYTES = 32
+_DIGEST = re.compile("[0-9a-fA-F]{64}")
 
 
 def new_key() -> tuple[str, str]:
@@ -57,7 +59,7 @@ class ApiKeys:
 
 def _row(row: Any, number: int) -> tuple[str, User]:
     digest = row.get("sha256") if isinstance(row, dict) else None
-    if not isinstance(digest, str) or len(digest) != 64:
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         msg = f"keys[{number}] has no sha256 of 64 hexadecimal digits: make one with new_key()."
         raise ValueError(msg)
     return digest.lower(), user(str(row.get("identity") or ""), row.get("namespaces"))

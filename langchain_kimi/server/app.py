@@ -1,7 +1,8 @@
-"""Routes beside LangGraph Server's own: `app` is named in langgraph.json as `http.app`.
+"""Routes beside the server's own: `app` is named in langgraph.json as `http.app`.
 
 `/healthz` answers while the process does. `KIMI_METRICS=1` adds figures to the server's `/metrics`;
-`KIMI_TRACES=1` sends OpenTelemetry spans.
+`KIMI_TRACES=1` sends OpenTelemetry spans. LangGraph Server takes any Starlette application, Aegra
+only one of FastAPI.
 """
 
 from __future__ import annotations
@@ -10,23 +11,29 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from fastapi import FastAPI
 from langchain_core.utils.env import env_var_is_set
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+
+from langchain_kimi.server.auth import auth
+from langchain_kimi.server.settings import gate, is_guarded
+
+__all__ = [
+    "app",
+    "auth",
+]  # imported here too: Aegra goes on without an `auth` that cannot be loaded
 
 METRICS, TRACES, CONTENT = "KIMI_METRICS", "KIMI_TRACES", "KIMI_TRACES_CONTENT"
 
 
-async def healthz(_request: Request) -> JSONResponse:
-    """Say that the process answers."""
-    return JSONResponse({"status": "ok"})
-
-
 @asynccontextmanager
-async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-    """Begin to observe what the environment asks for; send what waits at the end."""
+async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    """Begin to observe what the environment asks for; send what waits at the end.
+
+    Raises:
+        ValueError: When what is named for authentication cannot be used: the server does not start.
+    """
+    if is_guarded():
+        gate()
     if env_var_is_set(METRICS):
         from langchain_kimi.server.metrics import gather  # noqa: PLC0415 - an extra
 
@@ -43,4 +50,10 @@ async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         provider.shutdown()
 
 
-app = Starlette(routes=[Route("/healthz", healthz)], lifespan=lifespan)
+app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+
+
+@app.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Say that the process answers."""
+    return {"status": "ok"}

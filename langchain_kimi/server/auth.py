@@ -105,7 +105,7 @@ def _check_namespaces(caller: Any, value: Mapping[str, Any]) -> None:
         chosen = (source.get("context"), (config or {}).get("configurable"))
         for choice in chosen:
             name = choice.get("namespace") if isinstance(choice, Mapping) else None
-            if name is not None and name not in allowed:
+            if name is not None and not (isinstance(name, str) and name in allowed):
                 _refuse(f"namespace={name!r} is not yours: leave it out for your own.")
 
 

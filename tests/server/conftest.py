@@ -1,4 +1,4 @@
-"""One `langgraph dev` with authentication, figures and traces switched on."""
+"""LangGraph's development server, and Aegra, with authentication and figures switched on."""
 
 import hashlib
 import json
@@ -12,6 +12,8 @@ from langgraph_sdk import get_client
 
 from langchain_kimi.testing import KimiServer
 from tests.langgraph_dev import langgraph_dev
+from tests.self_hosted import SelfHosted, Server, needs_aegra, redis
+from tests.swarm.conftest import PostgresServer, postgres_server  # noqa: F401  a fixture
 
 REPOSITORY = Path(__file__).parents[2]
 SECRET = "a-shared-secret-of-more-than-32-bytes"
@@ -76,7 +78,7 @@ def kimi() -> Iterator[KimiServer]:
 
 
 @pytest.fixture(scope="package")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def langgraph_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("guarded")
     copy_of_deployment(folder)
     with langgraph_dev(
@@ -87,6 +89,34 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         KIMI_PRICE_INPUT="1000000",
     ) as url:
         yield url
+
+
+@pytest.fixture(scope="package")
+def guarded(langgraph_server: str) -> str:
+    """The URL of the development server; a module may mean the other one."""
+    return langgraph_server
+
+
+@pytest.fixture(scope="package")
+def deployment(
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: PostgresServer,  # noqa: F811
+) -> Iterator[SelfHosted]:
+    """A database and a Redis for servers as in deploy/compose.yaml."""
+    needs_aegra()
+    folder = tmp_path_factory.mktemp("hosted")
+    copy_of_deployment(folder)
+    postgres_server.execute("CREATE DATABASE hosted")
+    database = postgres_server.server.replace("/postgres?", "/hosted?")
+    with redis(folder) as url:
+        yield SelfHosted(folder, database, url, {"KIMI_AUTH_JWT_KEY": SECRET})
+
+
+@pytest.fixture(scope="package")
+def first(deployment: SelfHosted) -> Iterator[Server]:
+    """The first server of that deployment."""
+    with deployment.server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -2,13 +2,16 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
-import yaml
+
+from tests.self_hosted import COMPOSE, PROGRAMS, needs_aegra
 
 REPOSITORY = Path(__file__).parents[2]
 GRAPHS = json.loads((REPOSITORY / "langgraph.json").read_text())["graphs"]
@@ -69,14 +72,58 @@ def test_a_graph_and_each_field_of_its_context_are_described(name: str) -> None:
         assert field.metadata["description"].endswith("."), field.name
 
 
-def test_the_compose_file_asks_for_its_secrets_and_scales_its_workers() -> None:
-    compose = yaml.safe_load((REPOSITORY / "deploy/compose.yaml").read_text())
-    services = compose["services"]
-    assert set(services) == {"api", "worker", "postgres", "redis", "milvus"}
-    for name in ("api", "worker"):
-        environment = services[name]["environment"]
-        assert environment["KIMI_AUTH_KEYS"] == "/run/secrets/keys"
-        assert environment["DATABASE_URI"].startswith("postgres://")
-        assert ":?" in environment["DATABASE_URI"], "no default password"
-    assert "ports" not in services["worker"], "a worker with a fixed port does not scale"
-    assert services["api"]["ports"] == ["127.0.0.1:8123:8000"]
+def test_the_compose_file_is_one() -> None:
+    checker = str(Path(sys.executable).with_name("check-jsonschema"))
+    file = str(REPOSITORY / "deploy/compose.yaml")
+    command = [checker, "--builtin-schema", "vendor.compose-spec", file]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_compose_file_asks_for_its_secrets_and_scales() -> None:
+    services = COMPOSE["services"]
+    assert set(services) == {"server", "worker", "postgres", "redis", "milvus"}
+    server, worker = services["server"], services["worker"]
+    assert server["environment"]["KIMI_AUTH_KEYS"] == "/run/secrets/keys"
+    assert server["secrets"] == worker["secrets"] == ["keys"]
+    for name in ("DATABASE_URL", "KIMI_JOURNAL", "KIMI_QUEUE"):
+        assert "${POSTGRES_PASSWORD:?" in server["environment"][name], "no default password"
+    assert "ports" not in worker
+    (ports,) = server["ports"]
+    first, last = ports.split(":")[1].split("-")
+    assert ports.startswith("127.0.0.1:"), "not open to the network by itself"
+    assert int(last) - int(first) >= 2, "one for each server"
+
+
+def test_each_setting_of_the_compose_file_is_one_that_somebody_reads() -> None:
+    needs_aegra()
+    ask = (
+        "from aegra_api.settings import settings\n"
+        "for group in vars(settings).values(): print(*type(group).model_fields, sep='\\n')"
+    )
+    told = subprocess.run(
+        [str(PROGRAMS / "python"), "-c", ask], capture_output=True, text=True, check=True
+    )
+    sources = [*REPOSITORY.glob("langchain_kimi/**/*.py"), *REPOSITORY.glob("graphs/*.py")]
+    ours = set(re.findall(r'"([A-Z]+_[A-Z_]+)"', "".join(f.read_text() for f in sources)))
+    for service in ("server", "worker"):
+        for name in COMPOSE["services"][service]["environment"]:
+            assert name in ours | set(told.stdout.split()), name
+
+
+def test_the_image_holds_what_the_compose_file_starts() -> None:
+    text = (REPOSITORY / "deploy/Dockerfile").read_text()
+    server = COMPOSE["services"]["server"]
+    assert server["build"]["dockerfile"] == "deploy/Dockerfile"
+    (started,) = re.findall(r"^CMD (.*)$", text, re.MULTILINE)
+    assert json.loads(started) == server["command"]
+    for line in re.findall(r"^COPY (.*)$", text, re.MULTILINE):
+        *sources, _ = line.split()
+        assert all((REPOSITORY / source).exists() for source in sources), line
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    (extras,) = re.findall(r"pip install .*'\.\[(.*)\]'", text)
+    assert set(extras.split(",")) <= set(project["optional-dependencies"])
+    setup = (REPOSITORY / "scripts/setup.py").read_text()
+    assert f'AEGRA_EXTRAS = "{extras}"' in setup, "the tests run what the image holds"
+    assert COMPOSE["services"]["worker"]["command"][0] in project["scripts"]
+    assert "FROM python:3.12" in text, "a Python that Aegra supports"

@@ -3,13 +3,18 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from langchain_kimi.server.api_keys import ApiKeys, new_key
+from langchain_kimi.server.app import app, lifespan
+from langchain_kimi.server.settings import gate
 from langchain_kimi.server.tokens import Tokens
 from langchain_kimi.server.users import is_store_label, store_label
 
@@ -40,6 +45,8 @@ def test_a_key_is_found_by_its_hash_and_kept_nowhere(tmp_path: Path) -> None:
         ["key"],
         [{"identity": "ann"}],
         [{"identity": "ann", "sha256": "plain"}],
+        [{"identity": "ann", "sha256": "z" * 64}],
+        [{"identity": "ann", "sha256": "é" * 64}],
         [{"identity": "", "sha256": "0" * 64}],
         [{"identity": "ann", "sha256": "0" * 64, "namespaces": []}],
     ],
@@ -60,16 +67,52 @@ def test_a_token_names_its_caller_and_namespaces() -> None:
     assert SECRET not in repr(tokens)
 
 
-def test_a_public_key_checks_and_is_never_a_shared_secret() -> None:
-    private = Ed25519PrivateKey.generate()
-    public = (
-        private.public_key()
-        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        .decode()
-    )
-    tokens = Tokens(key=public)
-    assert tokens.read(jwt.encode(claims(), private, "EdDSA"))["identity"] == "ann"
+def pem(private: Any) -> str:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return private.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
+
+
+PRIVATE = {
+    "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "EdDSA": Ed25519PrivateKey.generate(),
+}
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE)
+def test_a_public_key_checks_tokens_of_its_kind_alone(algorithm: str) -> None:
+    tokens = Tokens(key=pem(PRIVATE[algorithm]))
+    for other, private in PRIVATE.items():
+        found = tokens.read(jwt.encode(claims(), private, other))
+        assert (found is not None) == (other == algorithm), other
     assert tokens.read(jwt.encode(claims(), SECRET, "HS256")) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        (pem(PRIVATE["RS256"]).replace("\n", r"\n"), "line breaks"),
+        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "no PEM of a public key"),
+        (pem(X25519PrivateKey.generate()), "does not sign tokens"),
+    ],
+)
+def test_a_key_that_checks_nothing_is_refused(key: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said) as refused:
+        Tokens(key=key)
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["KIMI_AUTH_KEYS", "KIMI_AUTH_JWT_KEY"])
+async def test_a_server_does_not_start_with_what_it_cannot_check(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for each in ("KIMI_AUTH_KEYS", "KIMI_AUTH_JWT_KEY"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, "short")
+    gate.cache_clear()
+    with pytest.raises(ValueError, match=name):
+        async with lifespan(app):
+            pass
 
 
 def test_a_short_secret_is_refused() -> None:

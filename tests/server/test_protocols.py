@@ -67,3 +67,12 @@ async def test_a_cron_fires_as_its_caller(alice: Any, bob: Any) -> None:
         await alice.crons.delete(cron["cron_id"])
     assert values["messages"][1]["content"] == "alice"
     assert thread not in {one["thread_id"] for one in await bob.threads.search(limit=1000)}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://203.0.113.7/hook", "https://10.0.0.1/hook", "https://127.0.0.1/hook", "/hook"]
+)
+async def test_a_webhook_goes_to_public_hosts_by_https_alone(bob: Any, url: str) -> None:
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        await bob.runs.wait(None, "tenant", input=SAY, webhook=url)
+    assert refused.value.response.status_code == 422
