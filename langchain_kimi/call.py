@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from langchain_kimi.links import Link, Links
     from langchain_kimi.transport.reply import Reply
     from langchain_kimi.transport.stream import AsyncEventStream, EventStream
+    from langchain_kimi.wire.reply import Assembler
 
 __all__ = ["Call"]
 
@@ -169,7 +170,7 @@ class Call:
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
-        self._learn(reader.assembler.stray_think_end, link)
+        self._learn(reader.assembler, link)
 
     async def achunks(
         self, run_manager: AsyncCallbackManagerForLLMRun | None
@@ -195,7 +196,7 @@ class Call:
                     if run_manager:
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
-        self._learn(reader.assembler.stray_think_end, link)
+        self._learn(reader.assembler, link)
 
     def _open(self, request: Request, link: Link) -> tuple[StreamReader, EventStream]:
         reader = self._reader(request, link)
@@ -225,13 +226,13 @@ class Call:
 
     def _result(self, reply: Reply, request: Request, link: Link) -> ChatResult:
         try:
-            message, stray = read_reply(
+            message, assembler = read_reply(
                 reply.data, request, self.llm.quirks, may_be_empty="stop" in request.body
             )
         except KimiError as error:
             error.request_id = error.request_id or reply.request_id
             raise
-        self._learn(stray, link)
+        self._learn(assembler, link)
         if reply.request_id:
             message.response_metadata["request_id"] = reply.request_id
         if self.llm.output_version == "v1":
@@ -239,9 +240,15 @@ class Call:
         # constructed: validating it would validate the message's generation a second time
         return ChatResult.model_construct(generations=[ChatGeneration(message=message)])
 
-    def _learn(self, stray_think_end: bool, link: Link) -> None:
-        """Remember that the server has no reasoning parser: streams then wait for `</think>`."""
-        if stray_think_end and self.llm.quirks.unparsed_thinking and not link.unparsed_thinking:
+    def _learn(self, reply: Assembler, link: Link) -> None:
+        """Remember whether the server has a reasoning parser: else streams wait for `</think>`."""
+        if reply.has_parser:
+            link.unparsed_thinking = False
+        elif (
+            reply.stray_think_end
+            and self.llm.quirks.unparsed_thinking
+            and not link.unparsed_thinking
+        ):
             link.unparsed_thinking = True
             logger.warning(
                 "the server at %s sends thoughts as content; start it with a reasoning parser "

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 
 from langchain_kimi.content.blocks import is_pinned, read_media_block
 from langchain_kimi.delivery import assets, files
@@ -19,7 +19,8 @@ from langchain_kimi.delivery.films import frames, whole
 from langchain_kimi.delivery.payload import naming, payload
 from langchain_kimi.delivery.pictures import picture
 from langchain_kimi.delivery.uploads import Upload
-from langchain_kimi.errors import KimiError
+from langchain_kimi.errors import KimiError, KimiInvalidInputError
+from langchain_kimi.wire.media import unshown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,6 +54,8 @@ class _Found:
     message: int
     block: int
     media: Media
+    is_result: bool
+    """Whether a tool returned it: then nobody can mend it, and the model reads what is wrong."""
 
 
 _Parts = list["dict[str, Any] | Upload"]
@@ -129,7 +132,8 @@ def _find(messages: Sequence[BaseMessage]) -> list[_Found]:
                 continue
             media = read_media_block(block)
             if media and media.kind in ("image", "video") and payload(media) is not None:
-                found.append(_Found(message=place, block=index, media=media))
+                result = isinstance(message, ToolMessage)
+                found.append(_Found(message=place, block=index, media=media, is_result=result))
     return found
 
 
@@ -137,8 +141,15 @@ def _planned(found: list[_Found], endpoint: Endpoint, *, lift: bool) -> _Plan:
     """Prepare all media; those that can go as they are have no entry."""
     plan: _Plan = {}
     for one in found:
-        with naming(f"messages[{one.message}].content[{one.block}]"):
-            parts = _parts(one.media, endpoint, lift=lift)
+        where = f"messages[{one.message}].content[{one.block}]"
+        try:
+            with naming(where):
+                parts = _parts(one.media, endpoint, lift=lift)
+        except KimiInvalidInputError as error:
+            if not one.is_result:
+                raise
+            logger.warning("%s; the model is told so", error)
+            parts = [unshown(str(error).removeprefix(f"{where}: "))]
         if parts is not None:
             plan[one.message, one.block] = parts
     return plan

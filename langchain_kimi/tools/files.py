@@ -5,12 +5,14 @@ langchain's `FilesystemFileSearchMiddleware` does not serve: its results have no
 different answers, and it reads files that hold secrets.
 """
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from langchain_core.tools import BaseTool, ToolException, tool
 
@@ -138,12 +140,12 @@ class _Files:
         if not file.is_file():
             msg = f"{path!r} is not a file. List it with list_files."
             raise ToolException(msg)
-        with _refusal(path):
-            size = file.stat().st_size
+        with _refusal(path), self.root.open(file) as stream:
+            size = os.fstat(stream.fileno()).st_size
             if size > MAX_READ_BYTES:
                 msg = f"{path!r} is too large to read: {size:,} bytes, at most {MAX_READ_BYTES:,}."
                 raise ToolException(msg)
-            lines = _lines(file, MAX_READ_BYTES)
+            lines = _lines(stream, MAX_READ_BYTES)
         if lines is None:
             msg = f"{path!r} is a binary file of {size:,} bytes and is not shown."
             raise ToolException(msg)
@@ -156,7 +158,7 @@ class _Files:
         if not (target.is_dir() or target.is_file()):
             msg = f"{path!r} is neither a folder nor a file. List folders with list_files."
             raise ToolException(msg)
-        search = _Search(expression)
+        search = _Search(expression, self.root)
         for file in [target] if target.is_file() else self.root.walk(target):
             if search.is_full():
                 break
@@ -181,8 +183,9 @@ class _Deadline:
 class _Search:
     """What was found so far."""
 
-    def __init__(self, expression: Pattern) -> None:
+    def __init__(self, expression: Pattern, root: Root) -> None:
         self._expression = expression
+        self._root = root
         self._deadline = _Deadline()
         self._found: list[str] = []
         self._skipped: list[str] = []
@@ -193,11 +196,12 @@ class _Search:
     def add(self, file: Path, relative: str) -> None:
         """Search a file."""
         try:
-            if file.stat().st_size > MAX_SEARCH_BYTES:
-                self._skipped.append("too large")
-                return
-            lines = _lines(file, MAX_SEARCH_BYTES)
-        except OSError:
+            with self._root.open(self._root.resolve(str(file))) as stream:
+                if os.fstat(stream.fileno()).st_size > MAX_SEARCH_BYTES:
+                    self._skipped.append("too large")
+                    return
+                lines = _lines(stream, MAX_SEARCH_BYTES)
+        except (OSError, ToolException):  # it may have been replaced since it was listed
             self._skipped.append("unreadable")
             return
         if lines is None:
@@ -234,10 +238,9 @@ def _refusal(path: str) -> Iterator[None]:
         raise ToolException(msg) from None
 
 
-def _lines(file: Path, limit: int) -> Iterable[str] | None:
+def _lines(stream: BinaryIO, limit: int) -> Iterable[str] | None:
     """Return the lines of a text file up to a number of bytes, or None for a binary file."""
-    with file.open("rb") as stream:
-        data = stream.read(limit)
+    data = stream.read(limit)
     if data[:2] in _BYTE_ORDER_MARKS:
         encoding = _BYTE_ORDER_MARKS[data[:2]]
     elif b"\0" in data[:8_192]:

@@ -1,9 +1,11 @@
 """A folder that tools work in and do not leave."""
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from langchain_core.tools import ToolException
 
@@ -17,6 +19,10 @@ SKIPPED_FOLDERS = frozenset(
     }
 )  # fmt: skip
 """Folders of tools, which are neither listed nor searched unless they are named."""
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
+_FILE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NO_LINK
 
 
 class Entry(NamedTuple):
@@ -63,6 +69,33 @@ class Root:
             msg = f"{_quoted(path)} usually holds secrets (keys, passwords) and is not read."
             raise ToolException(msg)
         return real
+
+    def open(self, file: Path) -> BinaryIO:
+        """Open a regular file by its real path, as `resolve` returned it.
+
+        No link is left in such a path, so one that is met has been put there meanwhile, and is
+        refused as any other file that cannot be opened.
+
+        Raises:
+            OSError: It cannot be opened, or is no regular file.
+        """
+        inside = below(file, self.path)
+        if inside is None or not inside.parts or os.open not in os.supports_dir_fd:
+            return file.open("rb")
+        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for name in inside.parts[:-1]:
+                above = folder
+                folder = os.open(name, _FOLDER, dir_fd=above)
+                os.close(above)
+            found = os.open(inside.name, _FILE, dir_fd=folder)
+        finally:
+            os.close(folder)
+        stream = os.fdopen(found, "rb")
+        if not stat.S_ISREG(os.fstat(found).st_mode):
+            stream.close()
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return stream
 
     def relative(self, path: Path) -> str:
         """Return a path as the model sees it, on one line and always text."""

@@ -15,7 +15,8 @@ def proxy_for(url: str) -> str | None:
     Windows) as the standard library does.
 
     Raises:
-        KimiInvalidInputError: If the proxy is of a kind that cannot be used, such as SOCKS.
+        KimiInvalidInputError: If the proxy is of a kind that cannot be used, such as SOCKS, or no
+            address.
     """
     parts = urlsplit(url)
     proxies = getproxies()
@@ -24,7 +25,13 @@ def proxy_for(url: str) -> str | None:
         return None
     if "://" not in proxy:
         proxy = f"http://{proxy}"
-    scheme = urlsplit(proxy).scheme
+    scheme = _scheme_of(proxy)
+    if scheme is None:
+        msg = (
+            f"The environment's proxy for {parts.scheme}:// addresses is no URL with a host and a"
+            f" port. Set {parts.scheme.upper()}_PROXY to one such as http://proxy.example:3128."
+        )
+        raise KimiInvalidInputError(msg)
     if scheme not in {"http", "https"}:
         msg = (
             f"The environment names a {scheme} proxy for {parts.scheme}:// addresses; only http"
@@ -33,3 +40,13 @@ def proxy_for(url: str) -> str | None:
         )
         raise KimiInvalidInputError(msg)
     return proxy
+
+
+def _scheme_of(proxy: str) -> str | None:
+    """Return the scheme of a proxy's address; None where it is none, whose text holds secrets."""
+    try:
+        parts = urlsplit(proxy)
+        _ = parts.port  # out of range, or no number
+    except ValueError:
+        return None
+    return parts.scheme if parts.hostname else None

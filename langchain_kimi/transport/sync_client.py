@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import os
 import threading
@@ -141,9 +140,12 @@ class SyncBody:
 
     def drain(self) -> None:
         """Read to the end if it is near, so that the connection can be used again."""
-        self._set_timeout(DRAIN_SECONDS)
+        end = time.monotonic() + DRAIN_SECONDS
         with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
-            collections.deque(self._pieces, maxlen=0)
+            while (left := end - time.monotonic()) > 0:
+                self._set_timeout(left)
+                if not next(self._pieces, b""):
+                    break
         self.close()
 
     def close(self) -> None:

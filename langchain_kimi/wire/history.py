@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from langchain_core.messages import (
 )
 
 from langchain_kimi.errors import KimiInvalidInputError
+from langchain_kimi.wire.media import spoken
 from langchain_kimi.wire.reasoning import reasoning_of
 from langchain_kimi.wire.text import clean, clean_value
 from langchain_kimi.wire.tool_ids import canonical_id
@@ -68,39 +70,7 @@ class Turn:
     @property
     def is_vacuous(self) -> bool:
         """Whether an assistant turn says nothing: servers refuse it."""
-        return self.role == "assistant" and not self.calls and not has_text(self.content)
-
-
-def has_text(content: str | list[Any]) -> bool:
-    """Whether content holds anything but blank text."""
-    if isinstance(content, str):
-        return bool(content.strip())
-    return any(
-        block.strip() if isinstance(block, str) else _says_something(block) for block in content
-    )
-
-
-def _says_something(block: Any) -> bool:
-    if not isinstance(block, dict):
-        return True
-    kind = block.get("type")
-    if kind == "text":
-        return bool(str(block.get("text") or "").strip())
-    return kind not in _OWN_BLOCKS
-
-
-_OWN_BLOCKS = {
-    "reasoning",
-    "thinking",
-    "redacted_thinking",
-    "tool_call",
-    "tool_call_chunk",
-    "invalid_tool_call",
-    "tool_use",
-    "function_call",
-    "input_json_delta",
-}
-"""Content blocks of assistant messages that say what `tool_calls` and the reasoning say."""
+        return self.role == "assistant" and not self.calls and not str(self.content).strip()
 
 
 def read_turns(messages: Sequence[BaseMessage]) -> list[Turn]:
@@ -127,16 +97,10 @@ def _read(index: int, message: BaseMessage) -> Turn:
     content = clean_value(message.content)
     if isinstance(message, AIMessage):
         reasoning = reasoning_of(message)
-        if isinstance(content, list):
-            content = [
-                block
-                for block in content
-                if not (isinstance(block, dict) and block.get("type") in _OWN_BLOCKS)
-            ]
         return Turn(
             index=index,
             role="assistant",
-            content=content,
+            content=spoken(content, where=f"messages[{index}]"),
             name=name,
             reasoning=None if reasoning is None else clean(reasoning),
             calls=tuple(_calls(message)),
@@ -179,7 +143,20 @@ def _calls(message: AIMessage) -> Iterator[Call]:
 
 
 def _json(value: Any) -> str:
-    return clean(json.dumps(value, ensure_ascii=False, default=str))
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=False, default=str)
+    return clean(text)
+
+
+def _finite(value: Any) -> Any:
+    """Write numbers that JSON does not have (NaN, infinity) as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def pair_results(turns: Sequence[Turn]) -> list[Turn]:

@@ -66,6 +66,7 @@ class MarkerScanner:
         channel: `content` knows `<think>` tags, `reasoning` does not.
         await_think_end: Hold the text back until `</think>` or the end, because the server may
             send thoughts as content without an opening tag (no reasoning parser).
+        calls: Whether the model may call tools; where it may not, it only talks about the markers.
     """
 
     stray_think_end = False
@@ -73,6 +74,8 @@ class MarkerScanner:
     _tail = ""
     _header = ""
     _bare = False
+    _quoted = 0
+    """How many `<think>` stand open in the answer as words of it."""
     _blank = True
     """Whether the answer so far, given out or undecided, is blank."""
 
@@ -81,7 +84,9 @@ class MarkerScanner:
         channel: Literal["content", "reasoning"] = "content",
         *,
         await_think_end: bool = False,
+        calls: bool = True,
     ) -> None:
+        self._calls = calls
         self._tags = channel == "content"
         self._base: Literal["text", "think"] = "text" if self._tags else "think"
         self._state: Literal["run", "undecided", "section", "header", "arguments"] = (
@@ -118,7 +123,7 @@ class MarkerScanner:
         if self._state == "arguments":
             pieces.append(RawCall(self._header, held, closed=False))
         elif self._state == "header" and held.strip():
-            pieces.append(_headless(held, closed=False))
+            pieces += self._call_of(held, closed=False)
         elif held.strip() or self._state == "undecided":
             pieces += self._emit(held)
         self._state = "run"
@@ -162,6 +167,8 @@ class MarkerScanner:
     def _marker(self, marker: str) -> list[Span | RawCall]:
         if marker in {"<think>", "</think>"}:
             return self._tag(marker)
+        if not self._calls:
+            return self._text(marker)
         pieces: list[Span | RawCall] = []
         if marker.endswith("_section_begin|>"):
             pieces = self._leave()
@@ -175,7 +182,9 @@ class MarkerScanner:
                 self._header = self._release().strip()
                 self._state = "arguments"
         elif self._state != "run":
+            talk = self._state == "header" and not _may_be_call("".join(self._held))
             pieces = self._leave()
+            pieces += self._emit(marker) if talk else []
             closed = marker.endswith("_section_end|>") or self._state == "undecided"
             self._state = "run" if closed else "section"
         return pieces
@@ -187,7 +196,7 @@ class MarkerScanner:
         if state == "arguments":
             pieces: list[Span | RawCall] = [RawCall(self._header, held)]
         elif state == "header" and held.strip():
-            pieces = [_headless(held)]
+            pieces = self._call_of(held)
         elif held.strip():
             pieces = self._emit(held)
         else:
@@ -195,6 +204,12 @@ class MarkerScanner:
         if self._tags:
             self._base = "text"  # a call inside the thoughts ends them
         return pieces
+
+    def _call_of(self, held: str, *, closed: bool = True) -> list[Span | RawCall]:
+        """Return the call whose header was held, or the words of an answer about the markers."""
+        if _may_be_call(held):
+            return [_headless(held, closed=closed)]
+        return self._emit(f"<|tool_call_begin|>{held}")
 
     def _tag(self, tag: str) -> list[Span | RawCall]:
         if not self._tags or self._state in {"header", "arguments", "section"}:
@@ -206,12 +221,18 @@ class MarkerScanner:
         if tag == "</think>" and self._base == "think":
             self._base = "text"
             return []
-        if tag == "</think>" and self._state == "undecided":
+        if tag == "<think>":
+            self._quoted += 1
+            return self._text(tag)
+        if self._quoted:
+            self._quoted -= 1
+            return self._text(tag)
+        if self._state == "undecided":
             self._state = "run"
             self._blank = True
             self.stray_think_end = True
             return [Span("think", self._release())]
-        self.stray_think_end = self.stray_think_end or tag == "</think>"
+        self.stray_think_end = True
         return self._text(tag)
 
 
@@ -240,6 +261,12 @@ def _known(header: str, names: Iterable[str]) -> str | None:
     shortest = len(header.rstrip("0123456789"))
     fitting = (name for name in names if len(name) >= shortest and header.startswith(name))
     return max(fitting, key=len, default=None)
+
+
+def _may_be_call(held: str) -> bool:
+    """Whether text behind `<|tool_call_begin|>`, without a mark of arguments, is a call."""
+    words = held.split()
+    return "{" in held or len(words) < 2 or words[0].startswith("functions")
 
 
 def _headless(text: str, *, closed: bool = True) -> RawCall:

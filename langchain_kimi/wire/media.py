@@ -3,11 +3,15 @@
 Only the user role may carry a list of parts: NVIDIA documents that for system and assistant
 messages "the object list format is not supported", and pictures in tool results are undefined in
 the templates. Media from other roles therefore move into a user message that follows and says
-where they come from. A block of any other kind is an error: nothing vanishes.
+where they come from. A block of any other kind is an error: nothing vanishes. What tools and other
+models wrote is none, as it stands in the conversation for good and nobody can mend it: the model
+reads what cannot be shown.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +23,24 @@ if TYPE_CHECKING:
     from langchain_kimi.content.blocks import Media
     from langchain_kimi.endpoints import Endpoint
 
-__all__ = ["Content", "asset_ids", "read_content"]
+__all__ = ["Content", "asset_ids", "read_content", "spoken", "unshown"]
 
+logger = logging.getLogger(__name__)
+
+OWN_BLOCKS = (
+    "reasoning",
+    "thinking",
+    "redacted_thinking",
+    "tool_call",
+    "tool_call_chunk",
+    "invalid_tool_call",
+    "tool_use",
+    "function_call",
+    "input_json_delta",
+)
+"""Content blocks of assistant messages that say what `tool_calls` and the reasoning say."""
+_SHOWN_JSON = 4_000
+"""Characters of a tool's block of no known type that the model is shown as JSON."""
 _URL_SCHEMES = ("http://", "https://", "data:", "ms://")
 
 
@@ -58,13 +78,16 @@ class Content:
         return self.parts if self.media else self.text()
 
 
-def read_content(content: str | list[Any], *, where: str, endpoint: Endpoint) -> Content:
+def read_content(
+    content: str | list[Any], *, where: str, endpoint: Endpoint, role: str = "user"
+) -> Content:
     """Read a message's content.
 
     Args:
         content: A string or a list of blocks: langchain v1, OpenAI, Anthropic, agent-chat-ui.
         where: The message's place, for error messages: `messages[3]`.
         endpoint: Decides whether a video can be sent as such.
+        role: Whose message it is: what a tool returned is no error.
 
     Raises:
         KimiInvalidInputError: A block cannot be sent; it names the block's type and index.
@@ -73,10 +96,57 @@ def read_content(content: str | list[Any], *, where: str, endpoint: Endpoint) ->
         return Content(parts=[_text(content)] if content else [])
     parts = []
     for index, block in enumerate(content):
-        part = _part(block, where=f"{where}.content[{index}]", endpoint=endpoint)
+        place = f"{where}.content[{index}]"
+        read = _returned if role == "tool" else _part
+        part = read(block, where=place, endpoint=endpoint)
         if part is not None:
             parts.append(part)
     return Content(parts=parts)
+
+
+def unshown(reason: str) -> dict[str, Any]:
+    """Return the text that stands in for a part of a tool's result that cannot be sent."""
+    return _text(f"[A part of this result cannot be shown: {reason}]")
+
+
+def _returned(block: Any, *, where: str, endpoint: Endpoint) -> dict[str, Any] | None:
+    """Read a block that a tool returned: MCP servers send more kinds than Kimi reads."""
+    try:
+        return _part(block, where=where, endpoint=endpoint)
+    except KimiInvalidInputError as error:
+        logger.warning("%s; the model is told so", error)
+        shown = json.dumps(block, ensure_ascii=False, default=str)
+        is_media = isinstance(block, dict) and read_media_block(block) is not None
+        if not is_media and len(shown) <= _SHOWN_JSON:
+            return _text(shown)
+        return unshown(f"it {str(error).removeprefix(where).strip()}")
+
+
+def spoken(content: str | list[Any], *, where: str) -> str:
+    """Return what a model wrote, which may have been another provider's: its text.
+
+    Args:
+        content: A string or a list of blocks.
+        where: The message's place, for the log: `messages[3]`.
+    """
+    if isinstance(content, str):
+        return content
+    return "".join(_spoken(block, where) for block in content)
+
+
+def _spoken(block: Any, where: str) -> str:
+    if not isinstance(block, dict):
+        return block if isinstance(block, str) else ""
+    kind = block.get("type")
+    text = block.get(kind) if kind in ("text", "refusal") else None
+    if isinstance(text, str):
+        return text
+    media = read_media_block(block)
+    if media is not None:
+        return f"[{media.kind}: {_told(media)}]"
+    if kind not in OWN_BLOCKS:
+        logger.debug("%s: left out a block of type %r, which another model wrote", where, kind)
+    return ""
 
 
 def _part(block: Any, *, where: str, endpoint: Endpoint) -> dict[str, Any] | None:

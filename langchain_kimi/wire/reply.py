@@ -101,8 +101,11 @@ class Assembler:
     ) -> None:
         self._request = request
         self._endpoint = endpoint
-        self._content = MarkerScanner("content", await_think_end=await_think_end)
-        self._thoughts = MarkerScanner("reasoning")
+        calls = bool(request.names.aliases)
+        self._content = MarkerScanner("content", await_think_end=await_think_end, calls=calls)
+        self._thoughts = MarkerScanner("reasoning", calls=calls)
+        self.has_parser = False
+        """Whether thoughts came in a field of their own."""
         self._json = JsonFilter() if request.wants_json else None
         self._calls = CallReader(request.names, request.ids)
         self._text: list[str] = []
@@ -116,7 +119,7 @@ class Assembler:
     @property
     def stray_think_end(self) -> bool:
         """Whether thoughts came as content, for want of a reasoning parser."""
-        return self._content.stray_think_end
+        return self._content.stray_think_end and self._request.thinking and not self.has_parser
 
     def feed(self, event: Mapping[str, Any]) -> Delta:
         """Read an event, return what it adds.
@@ -161,6 +164,7 @@ class Assembler:
             added.reasoning = ""
             self._sort(self._thoughts.feed(thoughts), added)
             if thoughts:
+                self.has_parser = True
                 self._sort(self._content.stop_waiting(), added)
         content = content_of(said)
         if content:
@@ -299,11 +303,11 @@ class Assembler:
 
 def read_reply(
     data: Mapping[str, Any], request: Request, endpoint: Endpoint, *, may_be_empty: bool
-) -> tuple[AIMessage, bool]:
+) -> tuple[AIMessage, Assembler]:
     """Read a reply that came whole.
 
     Returns:
-        The message, and whether thoughts came as content for want of a reasoning parser.
+        The message, and what read it.
 
     Raises:
         KimiError: See `Assembler.check`.
@@ -314,7 +318,7 @@ def read_reply(
     assembler.feed(data)
     assembler.finish()
     assembler.check(done=True, may_be_empty=may_be_empty)
-    return assembler.message(), assembler.stray_think_end
+    return assembler.message(), assembler
 
 
 def _joined(calls: list[ToolCallChunk]) -> list[ToolCallChunk]:

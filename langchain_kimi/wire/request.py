@@ -223,7 +223,8 @@ def _messages(
         if isinstance(turn.content, str) and turn.role != "assistant" and not moved:
             yield _message(turn, turn.content)
             continue
-        content = read_content(turn.content, where=f"messages[{turn.index}]", endpoint=endpoint)
+        where = f"messages[{turn.index}]"
+        content = read_content(turn.content, where=where, endpoint=endpoint, role=turn.role)
         if turn.role == "user":
             parts = content.for_user()
             if moved:
@@ -236,7 +237,7 @@ def _messages(
             moved = []
         if turn.role == "assistant":
             think = thinking and (preserve or position >= loop)
-            yield _assistant(turn, content, endpoint.reasoning_fields if think else ())
+            yield _assistant(turn, endpoint.reasoning_fields if think else ())
             continue
         yield _message(turn, content.text() + _moved_note(content))
         moved += _moved(turn, content)
@@ -255,14 +256,8 @@ def _loop_start(turns: Sequence[Turn]) -> int:
     return 0
 
 
-def _assistant(turn: Turn, content: Content, reasoning_fields: Sequence[str]) -> dict[str, Any]:
-    text = content.text("")
-    if media := content.media:
-        msg = (
-            f"messages[{turn.index}] is an assistant message with a {media[0]['type']} part; "
-            "Kimi writes text only, so put pictures into a HumanMessage"
-        )
-        raise KimiInvalidInputError(msg)
+def _assistant(turn: Turn, reasoning_fields: Sequence[str]) -> dict[str, Any]:
+    text = str(turn.content)
     message: dict[str, Any] = {"role": "assistant"}
     if turn.name:
         message["name"] = turn.name

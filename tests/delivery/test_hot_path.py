@@ -68,12 +68,23 @@ def test_only_messages_with_something_to_do_are_new() -> None:
 
 
 @pytest.mark.parametrize("how", CALLS)
-async def test_pictures_of_an_assistant_stay_an_error(
-    serve: Callable[..., KimiServer], how: str
+@pytest.mark.parametrize("data", ["!!", "PHN2Zy8+"], ids=["broken", "no_picture"])
+async def test_a_picture_of_a_tool_that_cannot_be_read_is_told_to_the_model(
+    serve: Callable[..., KimiServer], how: str, data: str
 ) -> None:
-    messages = [HumanMessage("Draw."), AIMessage([picture_block(png())]), HumanMessage("Thanks.")]
-    with pytest.raises(KimiInvalidInputError, match=r"messages\[1\] is an assistant message"):
-        await ask(model(serve("vllm")), messages, how)
+    server = serve("vllm")
+    block = {"type": "image", "base64": data, "mime_type": "image/png"}
+    asked = AIMessage("", tool_calls=[{"name": "draw", "args": {}, "id": "1"}])
+
+    with pytest.raises(KimiInvalidInputError, match=r"messages\[0\]\.content\[0\]"):
+        await ask(model(server), [HumanMessage([block])], how)
+    await ask(
+        model(server), [HumanMessage("Draw."), asked, ToolMessage([block], tool_call_id="1")], how
+    )
+
+    result = server.requests[-1]["messages"][-1]
+    assert result["role"] == "tool"
+    assert "A part of this result cannot be shown" in result["content"]
 
 
 @pytest.mark.parametrize("how", CALLS)

@@ -171,6 +171,31 @@ def test_no_path_leads_out(use, path: str) -> None:
         assert "lies outside the root folder" in result.content
 
 
+@pytest.mark.parametrize("swapped", ["inner/note.txt", "inner"])
+def test_a_link_put_there_after_the_check_is_not_followed(tmp_path: Path, swapped: str) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "root"
+    for place in (outside, folder / "inner"):
+        place.mkdir(parents=True)
+        (place / "note.txt").write_text("secret" if place == outside else "plain")
+    root = Root(folder)
+    checked = root.resolve("inner/note.txt")
+    with root.open(checked) as stream:
+        assert stream.read() == b"plain"
+
+    (folder / swapped).rename(tmp_path / "gone")
+    (folder / swapped).symlink_to(outside if swapped == "inner" else outside / "note.txt")
+
+    with pytest.raises(OSError, match=r"symbolic|directory"):
+        root.open(checked)
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(OSError, match="no regular file"):
+        Root(tmp_path).open(tmp_path / "pipe")
+
+
 def test_no_symlink_leads_out(use, root: Path) -> None:
     (root / "link.txt").symlink_to(root.parent / "outside.txt")
     (root / "linked").symlink_to(root.parent)
@@ -353,7 +378,7 @@ def test_what_the_system_refuses_is_an_answer(use, root: Path, monkeypatch) -> N
     def refuse(*_: Any, **__: Any) -> Any:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Root, "open", refuse)
     monkeypatch.setattr("os.scandir", refuse)
     assert use("read_file", path="README.md").content == (
         "'README.md' cannot be read: Permission denied."

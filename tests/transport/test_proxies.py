@@ -158,3 +158,14 @@ async def test_netrc_is_ignored(
             with pytest.raises(errors.KimiAuthenticationError):
                 await caller.post(transport)
         assert server.requests[-1].headers.get("authorization") == expected
+
+
+@pytest.mark.parametrize("proxy", ["http://me:PASSWORD9@host:abc", "http://[::1", "http://:99999"])
+async def test_a_proxy_that_is_no_address_is_named_by_its_variable(
+    connect: Connect, caller: Caller, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(errors.KimiInvalidInputError, match="HTTP_PROXY") as caught:
+        await caller.post(connect("http://model.example/v1"))
+    assert "PASSWORD9" not in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -83,6 +84,22 @@ async def test_does_not_wait_for_a_server_that_never_ends(
     server = serve(handler)
     assert (await caller.stream(connect(server.url))).done
     assert await asyncio.to_thread(server.gone.wait, 5)
+
+
+async def test_comments_behind_done_do_not_hold_a_stream(
+    serve: Serve, connect: Connect, caller: Caller
+) -> None:
+    async def handler(exchange: Exchange) -> None:
+        await exchange.send(CHUNKED, event(token("a")), event("[DONE]"))
+        with contextlib.suppress(OSError):
+            while not exchange.gone.is_set():
+                await exchange.send(chunk(b": ping\n\n"))
+                await asyncio.sleep(0.02)
+
+    server = serve(handler)
+    async with asyncio.timeout(20):
+        streamed = await caller.stream(connect(server.url))
+    assert streamed.done
 
 
 async def test_the_last_events_do_not_wait_for_the_end(

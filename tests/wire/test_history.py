@@ -254,6 +254,16 @@ def test_a_block_that_cannot_be_sent_is_named(block: Any, said: str) -> None:
     assert said in str(caught.value)
 
 
+def test_numbers_that_json_does_not_have_are_written_as_text() -> None:
+    message = AIMessage(
+        "", tool_calls=[{"name": "f", "args": {"x": [float("nan"), 1.5]}, "id": "1"}]
+    )
+
+    (call,) = sent([HumanMessage("Go."), message])[1]["tool_calls"]
+
+    assert json.loads(call["function"]["arguments"]) == {"x": ["nan", 1.5]}
+
+
 def test_arguments_that_are_nested_too_deeply_are_refused() -> None:
     deep: dict[str, Any] = {}
     inner = deep
@@ -265,9 +275,54 @@ def test_arguments_that_are_nested_too_deeply_are_refused() -> None:
         sent([HumanMessage("Go."), message])
 
 
-def test_a_picture_of_the_assistant_is_refused() -> None:
-    with pytest.raises(KimiInvalidInputError, match=r"messages\[1\] is an assistant message"):
-        sent([HumanMessage("Draw."), AIMessage([image()])])
+@pytest.mark.parametrize(
+    ("blocks", "said"),
+    [
+        ([{"type": "refusal", "refusal": "No."}], "No."),
+        ([{"type": "server_tool_use", "id": "x", "name": "web_search", "input": {}}, "Hi."], "Hi."),
+        ([{"type": "non_standard", "value": {}}, {"type": "text", "text": "Hi."}], "Hi."),
+        ([image()], "[image: image/png]"),
+        ([{"type": "web_search_call", "id": "x"}], None),
+    ],
+    ids=["refusal", "server_tool_use", "non_standard", "picture", "nothing_said"],
+)
+def test_what_other_providers_wrote_does_not_end_a_conversation(
+    blocks: list[Any], said: str | None
+) -> None:
+    messages = sent([HumanMessage("Go."), AIMessage(blocks), HumanMessage("More.")])
+
+    assert [message["content"] for message in messages[1:-1]] == ([] if said is None else [said])
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        (
+            {"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"},
+            "a audio block",
+        ),
+        ({"type": "image", "url": "file:///etc/passwd"}, "scheme 'file'"),
+        ({"type": "resource", "uri": "x://y", "text": "hey"}, '"text": "hey"'),
+        ({"type": "resource", "text": "y" * 9_000}, "type 'resource'"),
+        ({"type": "text", "text": 5}, '"text": 5'),
+    ],
+)
+def test_a_result_that_cannot_be_shown_is_told_to_the_model(
+    block: Any, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is in the state for good: an error would end every later turn too."""
+    asked = AIMessage("", tool_calls=[{"name": "f", "args": {}, "id": "a"}])
+    answer = ToolMessage("", tool_call_id="a").model_copy(
+        update={"content": [{"type": "text", "text": "See:"}, block]}
+    )
+
+    result = sent([HumanMessage("Go."), asked, answer])[-1]
+
+    assert result["role"] == "tool"
+    assert result["content"].startswith("See:\n")
+    assert said in result["content"]
+    assert "messages[2].content[1]" not in result["content"]
+    assert "messages[2].content[1]" in caplog.text
 
 
 @pytest.mark.parametrize("messages", [[], [AIMessage("")], [result("x", "orphan")]])

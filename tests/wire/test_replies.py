@@ -402,11 +402,50 @@ def test_thoughts_as_content_without_a_parser() -> None:
         [event({"content": "hm</thi"}), event({"content": "nk>Yes."})], request(), wait=True
     )
 
-    assert stray
+    assert stray.stray_think_end
     assert message.additional_kwargs["reasoning_content"] == "hm"
     assert message.content == "\n\nYes."
     assert held.additional_kwargs["reasoning_content"] == "hm"
     assert held.content == "Yes."
+
+
+QUOTED = "Strip it with re.sub(r'<think>.*?</think>', '', text) and you are done."
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_an_answer_that_quotes_the_tags_stays_whole(wait: bool) -> None:
+    reply = WireReply(content=QUOTED)
+
+    whole, read_by = read_reply(reply.body(), request(), ENDPOINTS["vllm"], may_be_empty=False)
+    streamed = read_stream([event({"content": QUOTED}), event(finish="stop")], request(), wait=wait)
+
+    assert whole.content == streamed.content == QUOTED
+    assert not read_by.stray_think_end
+
+
+def test_a_stray_tag_tells_nothing_where_thoughts_came_apart_or_none_were_asked_for() -> None:
+    said = "The tag </think> closes."
+    parsed = WireReply(reasoning="hm", content=said).body()
+    instant = request(endpoint="vllm", thinking=False)
+
+    for body, asked in ((parsed, request()), (WireReply(content=said).body(), instant)):
+        message, read_by = read_reply(body, asked, ENDPOINTS["vllm"], may_be_empty=False)
+        assert message.content == said
+        assert not read_by.stray_think_end
+
+
+TALK = "Kimi's marker <|tool_call_begin|> begins a call and <|tool_call_end|> ends it."
+
+
+@pytest.mark.parametrize("endpoint", ["nvidia", "vllm"])
+def test_an_answer_about_the_markers_calls_nothing(endpoint: str) -> None:
+    bare = request(endpoint=endpoint, tools=[])
+    real = "<|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}<|tool_call_end|>"
+
+    for text, asked in ((TALK, request()), (TALK, bare), (real, bare)):
+        body = WireReply(content=text).body()
+        message, _ = read_reply(body, asked, ENDPOINTS[endpoint], may_be_empty=False)
+        assert (message.content, message.tool_calls) == (text, [])
 
 
 def test_a_server_that_got_its_parser_back_is_not_waited_for() -> None:
