@@ -2,9 +2,12 @@
 
 Run: python benchmarks/answer.py [--data DIR] [--work DIR] [--quick]
 
-`--data` takes a folder with `documents/` and `questions.jsonl`. The answers are the stand-in's,
-which is no model: they show that quotes are checked and what the machinery costs. The last line
-is JSON.
+`--data` takes a folder with `documents/` and `questions.jsonl`: a line has `doc`, `question`,
+`evidence_pages` (from 1; empty where the document has no answer) and, where they are labelled,
+`regions` with `page`, `bbox` in points from the upper left, and `page_size`.
+
+The answers are the stand-in's, which is no model: they show that quotes are checked and what the
+machinery costs. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -76,15 +80,13 @@ def run(options: argparse.Namespace, work: Path) -> dict[str, float | None]:
         options.data / "documents", options=IngestOptions(workers=options.workers)
     )
     print(f"corpus: {report.summary()}")
-    names = {record.path: record.id for record in corpus.documents()}
-    lines = (options.data / "questions.jsonl").read_text().splitlines()
-    questions = [json.loads(line) for line in lines if line.strip()]
-    questions = [question for question in questions if question["doc"] in names]
+    names = {Path(record.path).name: record.id for record in corpus.documents()}
+    questions = asked_of(options.data / "questions.jsonl", names)
     if options.quick:
         questions = questions[::4]
     figures: dict[str, float | None] = {}
     figures |= evidence(corpus, questions, names)
-    boxes(corpus, questions, names)
+    figures |= boxes(corpus, questions, names)
     figures["pack_ms_1000_candidates"] = round(pack_speed(), 2)
     with KimiServer("vllm", record=False) as server:
         llm = ChatKimi(base_url=server.base_url, api_key="none", endpoint="vllm", thinking=False)
@@ -93,6 +95,18 @@ def run(options: argparse.Namespace, work: Path) -> dict[str, float | None]:
         llm.close()
     corpus.close()
     return figures
+
+
+def asked_of(file: Path, names: dict[str, str]) -> list[Question]:
+    """Return the questions about documents that are in the corpus; say how many are not."""
+    lines = file.read_text("utf-8").splitlines()
+    every = [json.loads(line) for line in lines if line.strip()]
+    questions = [question for question in every if question["doc"] in names]
+    if len(questions) < len(every):
+        print(f"{len(every) - len(questions)} questions are about documents that are not there")
+    if not questions:
+        sys.exit(f"{file} asks nothing about the documents beside it")
+    return questions
 
 
 # --- evidence in the context ---------------------------------------------------------------------
@@ -117,9 +131,9 @@ def evidence(
                 held[f"{name} as pictures"].append(share(gold, in_pictures(packed)))
         print(f"\nevidence in context, {scope}, {len(questions)} questions, % of gold pages:")
         for name, values in held.items():
-            print(f"  {name:18} {100 * statistics.fmean(values):5.1f}")
+            print(f"  {name:18} {percent(values)}")
         for name in WINDOWS:
-            figures[f"evidence_in_{name}_{scope}"] = round(100 * statistics.fmean(held[name]), 1)
+            figures[f"evidence_in_{name}_{scope}"] = percent(held[name])
     return figures
 
 
@@ -207,13 +221,14 @@ def answers(
         graph = create_multimodal_rag(corpus, llm, where=where, budget=budget)
         answer: Answer = graph.invoke(asked(question["question"]))["answer"]
         said[bool(question["evidence_pages"])].append(answer.status == "not_answered")
+        quotes += [False] * len(answer.dropped)  # it quotes word for word: none may be dropped
         for citation in answer.citations:
             (page,) = load_pages(corpus, [citation.id])
             quotes.append(letters(citation.quote) in letters(page.text))
             caught.append(place_of(corpus, page, falsified(citation.quote)) is None)
             gold = [
-                Box(*region["bbox"])
-                for region in question["regions"]
+                gold_box(region, page)
+                for region in question.get("regions", ())
                 if region["page"] == citation.page
             ]
             if gold and citation.box is not None:
@@ -237,7 +252,7 @@ def asked(question: str) -> dict[str, Any]:
 
 def letters(text: str) -> str:
     """Return letters and digits alone: another way to look than the graph's own."""
-    return re.sub(r"[\W_]+", "", text).casefold()
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text)).casefold()
 
 
 def falsified(quote: str) -> str:
@@ -249,39 +264,60 @@ def falsified(quote: str) -> str:
     return " ".join(words)
 
 
-def percent(values: Sequence[bool]) -> float | None:
+def percent(values: Sequence[float]) -> float | None:
     return round(100 * statistics.fmean(values), 1) if values else None
 
 
 # --- boxes of quotes ------------------------------------------------------------------------------
 
 
-def boxes(corpus: Corpus, questions: Sequence[Question], names: dict[str, str]) -> None:
-    """Quote words from inside each labelled region; tell whether they are boxed there."""
+def boxes(
+    corpus: Corpus, questions: Sequence[Question], names: dict[str, str]
+) -> dict[str, float | None]:
+    """Quote each labelled region, all of it and words inside it; tell where quotes are boxed."""
     found: list[bool] = []
     inside: list[bool] = []
+    ious: list[float] = []
     for question in questions:
-        for region in question["regions"]:
+        for region in question.get("regions", ()):
             pages = load_pages(corpus, [f"{names[question['doc']]}:{region['page']}"])
-            gold = Box(*region["bbox"])
-            words = words_inside(pages[0], gold) if pages else []
-            if len(words) < QUOTED:
+            gold = gold_box(region, pages[0]) if pages else None
+            words = words_inside(pages[0], gold) if gold else []
+            if gold is None or len(words) < QUOTED:
                 continue
             start = (len(words) - QUOTED) // 2
             place = place_of(corpus, pages[0], " ".join(words[start : start + QUOTED]))
             found.append(place is not None)
             if place is not None and place.box is not None:
                 inside.append(place.box.inside(gold.grown(3)) > 0.9)
+            whole = place_of(corpus, pages[0], " ".join(words))
+            ious.append(whole.box.iou(gold) if whole is not None and whole.box else 0.0)
+    iou = round(statistics.fmean(ious), 2) if ious else None
     print(f"\n{QUOTED} words out of {len(found)} labelled regions with a text layer: ", end="")
     print(f"{percent(found)} % found on the page, {percent(inside)} % of their boxes in the region")
+    print(f"all words of a region: mean IoU of their box with the label {iou}")
+    return {"region_quotes_found_pct": percent(found), "region_box_iou": iou}
+
+
+def gold_box(region: dict[str, Any], page: Found) -> Box:
+    """Return a labelled box in the points of the page as the corpus has it."""
+    width, height = page.page_size or region["page_size"]
+    across, down = region.get("page_size") or (width, height)
+    x0, y0, x1, y1 = region["bbox"]
+    box = (x0 * width / across, y0 * height / down, x1 * width / across, y1 * height / down)
+    return Box(*box)
 
 
 def words_inside(page: Found, box: Box) -> list[str]:
+    """Read a box of a page by PDFium's own means; a turned page is left out."""
+    if page.document.media_type != "application/pdf":
+        return []
     with pdfium.PdfDocument(page.document.source) as document:
         drawn = document[page.page - 1]
-        height = drawn.get_height()
+        left, _, _, top = drawn.get_cropbox()
         textpage = drawn.get_textpage()
-        text: str = textpage.get_text_bounded(box.x0, height - box.y1, box.x1, height - box.y0)
+        edges = (left + box.x0, top - box.y1, left + box.x1, top - box.y0)
+        text = "" if drawn.get_rotation() else str(textpage.get_text_bounded(*edges))
         textpage.close()
         drawn.close()
     return text.split()

@@ -94,8 +94,15 @@ def test_a_second_try_that_is_better_is_taken(server: KimiServer, llm: ChatKimi)
     assert "differ most" in str(again)
     assert str(again).count("image_url") >= 1
     assert GOOD in state["messages"][-1].text
-    assert result.to_html().count("data:image/png") == 3
     assert GOOD not in result.to_html()
+    assert result.to_html().count("data:image/png") == 4
+    shown = Browser().picture(result.to_html(), 1_000, 900)
+    with Image.open(io.BytesIO(shown)) as report:
+        colours = {colour: n for n, colour in report.convert("RGB").getcolors(1 << 20)}
+    pair, poor, taken = (colours.get(c, 0) for c in ((29, 95, 168), (64, 32, 32), (76, 175, 110)))
+    assert pair > 2 * 400 * 60, "mock-up and page do not stand beside each other"
+    assert poor > 10_000, "the first attempt is not to be seen"
+    assert taken > 1_000, "the attempt that was taken is not outlined"
 
 
 @in_browser

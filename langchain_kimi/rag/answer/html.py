@@ -106,8 +106,8 @@ def _text(answer: Answer, anchor: str) -> str:
         place = escape(citation.place)
         return f'<a href="#{anchor}-{match[1]}" title="{place}">[{match[1]}{time}]</a>'
 
-    marked = _MARK.sub(link, to_html(answer.text))
-    return marked.replace(_UNVERIFIED, f'<span class="unverified">{_UNVERIFIED}</span>')
+    unverified = f'<span class="unverified">{_UNVERIFIED}</span>'
+    return _MARK.sub(link, to_html(answer.text).replace(_UNVERIFIED, unverified))
 
 
 def _citations(

@@ -21,7 +21,7 @@ _LONGEST = 720
 _DPI = 96
 _SHARP_DPI = 144
 _MARGIN = 6.0
-_CROP_MARGIN = 30.0
+_BESIDE, _ABOVE = 60.0, 30.0
 _OUTLINE = "#d4351c"
 _QUALITY = 82
 
@@ -58,18 +58,32 @@ def _drawn(found: Found, citation: Citation) -> list[Thumbnail]:
         page = picture_of(found, dpi=_DPI)
         if citation.box is None:
             return [_thumbnail(page)]
-        region = picture_of(found, dpi=_SHARP_DPI, box=Box(*citation.box).grown(_CROP_MARGIN))
-    return [_thumbnail(_outlined(page, found, Box(*citation.box))), _thumbnail(region)]
+        whole, cited = Box(0.0, 0.0, *(found.page_size or page.size)), Box(*citation.box)
+        around = _around(cited, whole)
+        region = picture_of(found, dpi=_SHARP_DPI, box=around)
+    outlined = (
+        _outlined(page, whole, cited.grown(_MARGIN)),
+        _outlined(region, around, cited.grown(_MARGIN / 2)),
+    )
+    return [_thumbnail(picture) for picture in outlined]
 
 
-def _outlined(page: Image.Image, found: Found, box: Box) -> Image.Image:
-    width, height = found.page_size or page.size
-    across, down = page.width / width, page.height / height
-    grown = box.grown(_MARGIN).clipped(Box(0.0, 0.0, width, height))
-    edges = (grown.x0 * across, grown.y0 * down, grown.x1 * across - 1, grown.y1 * down - 1)
-    line = max(2, round(max(page.size) / 300))
-    ImageDraw.Draw(page).rectangle(edges, outline=_OUTLINE, width=line)
-    return page
+def _around(box: Box, page: Box) -> Box:
+    """Return a region with what stands beside it, so that its words are not cut."""
+    wide = Box(box.x0 - _BESIDE, box.y0 - _ABOVE, box.x1 + _BESIDE, box.y1 + _ABOVE)
+    return wide.clipped(page)
+
+
+def _outlined(picture: Image.Image, shown: Box, box: Box) -> Image.Image:
+    """Outline a box in the picture of a part of its page."""
+    across, down = picture.width / shown.width, picture.height / shown.height
+    inside = box.clipped(shown)
+    left, top = (inside.x0 - shown.x0) * across, (inside.y0 - shown.y0) * down
+    right, bottom = (inside.x1 - shown.x0) * across, (inside.y1 - shown.y0) * down
+    edges = (left, top, max(left, right - 1), max(top, bottom - 1))
+    line = max(2, round(max(picture.size) / 300))
+    ImageDraw.Draw(picture).rectangle(edges, outline=_OUTLINE, width=line)
+    return picture
 
 
 def _thumbnail(picture: Image.Image) -> Thumbnail:
