@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from langchain_kimi.rag.answer.check import _RUN
-from langchain_kimi.rag.answer.inert import inert
+from langchain_kimi.rag.answer.inert import InertStream, inert
 from langchain_kimi.rag.answer.quotes import locate
 from langchain_kimi.rag.answer.reply import read_reply
 
@@ -74,6 +74,14 @@ def test_it_loads_and_links_nothing(hostile: str) -> None:
 def test_nothing_made_of_their_signs_loads(text: str) -> None:
     assert tags_of(inert(text)) <= HARMLESS
     assert inert(inert(text)) == inert(text)
+
+
+@given(st.lists(st.text("![](x)<>/ :-a", max_size=4), max_size=20))
+def test_a_text_in_pieces_is_taken_apart_alike(pieces: list[str]) -> None:
+    stream, whole = InertStream(), InertStream()
+    shown = "".join([*map(stream.feed, pieces), stream.end()])
+    assert shown == whole.feed("".join(pieces)) + whole.end()
+    assert tags_of(shown) <= HARMLESS
 
 
 @pytest.mark.parametrize(

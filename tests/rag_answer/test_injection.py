@@ -8,6 +8,9 @@ import socket
 import threading
 
 import pytest
+from langchain_core.callbacks import get_usage_metadata_callback
+from langchain_core.messages import AIMessageChunk
+from langgraph.graph import START, MessagesState, StateGraph
 from markdown_it import MarkdownIt
 from PIL import Image, ImageDraw, ImageFont
 
@@ -77,15 +80,49 @@ def test_an_obedient_model_has_nothing_to_obey_with(library, kimi_server, llm, l
     assert [message.type for message in result["messages"]] == ["human", "ai"]
 
 
+HOSTILE = "![x](http://evil.example) [see](http://evil.example)\n<table a<b background=//e> !["
+
+
+def elements(text: str) -> set[str]:
+    """Return what a text becomes when it is shown as Markdown."""
+    return set(re.findall(r"<(\w+)", MarkdownIt().render(text)))
+
+
 def test_an_answer_shown_as_markdown_loads_and_links_nothing(library, kimi_server, llm) -> None:
-    picture = "![x](http://evil.example) [see](http://evil.example)\n<table a<b background=//e>"
-    assert {"img", "a", "table"} <= set(re.findall(r"<(\w+)", MarkdownIt().render(picture)))
-    kimi_server.script(plan("oats"), think(picture), say(f"Oats rose. {picture}"))
+    assert {"img", "a", "table"} <= elements(HOSTILE)
+    kimi_server.script(plan("oats"), think(HOSTILE), say(f"Oats rose. {HOSTILE}"))
     result = create_multimodal_rag(library, llm, rounds=1).invoke(asked("oats"))
     message = result["messages"][-1]
-    for shown_as in (message.text, message.additional_kwargs["reasoning_content"]):
-        assert "Oats rose" in message.text
-        assert set(re.findall(r"<(\w+)", MarkdownIt().render(shown_as))) <= {"p"}
+    assert "Oats rose" in message.text
+    for text in (message.text, message.additional_kwargs["reasoning_content"]):
+        assert elements(text) <= {"p"}
+
+
+@pytest.mark.parametrize("outer", [False, True])
+async def test_nor_does_a_draft_while_it_streams(library, kimi_server, llm, outer) -> None:
+    kimi_server.script(plan("oats"), think(HOSTILE), say(f"Oats rose. {HOSTILE}"))
+    graph = create_multimodal_rag(library, llm, rounds=1)
+    if outer:
+        graph = StateGraph(MessagesState).add_node("rag", graph).add_edge(START, "rag").compile()
+    text, reasoning, last = "", "", {}
+    with get_usage_metadata_callback() as used:
+        async for _, mode, part in graph.astream(
+            asked("oats"), stream_mode=["messages", "values"], subgraphs=True
+        ):
+            if mode == "values":
+                last = part
+            elif isinstance(part[0], AIMessageChunk):
+                text += part[0].text
+                reasoning += part[0].additional_kwargs.get("reasoning_content", "")
+    await llm.aclose()
+    assert text.startswith("Oats rose. ! [x] (http://evil.example)")
+    assert text.endswith("! [")
+    assert "see" in reasoning
+    assert elements(text) | elements(reasoning) <= {"p"}
+    (tokens,) = used.usage_metadata.values()
+    told = last["messages"][-1].additional_kwargs["answer"]["usage"]
+    assert tokens["output_tokens"] == told["output_tokens"], "each call is counted once"
+    assert [request["stream"] for request in kimi_server.requests] == [True, True]
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="Debian's tesseract-ocr is not there")

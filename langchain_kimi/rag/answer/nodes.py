@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableConfig
 
 # imported with the graph: on first use its own imports would read files on the event loop
 import langchain_kimi.structured_output  # noqa: F401
@@ -32,6 +32,7 @@ from langchain_kimi.rag.answer.state import (
     thaw_packed,
     thaw_ranked,
 )
+from langchain_kimi.rag.answer.stream import InertTokens
 from langchain_kimi.rag.corpus import Corpus
 from langchain_kimi.rag.index.records import Filter
 from langchain_kimi.rag.retrieve.search import Found
@@ -162,22 +163,30 @@ class Nodes:
 
     # --- answer -----------------------------------------------------------------------------
 
-    def answer(self, state: RagState) -> dict[str, Any]:
+    def answer(self, state: RagState, config: RunnableConfig) -> dict[str, Any]:
         """Ask the model, which sees pages, crops and frames; its reply is a draft."""
         if not state["packed"]["slots"]:
             return _nothing_found(state)
         run = Run(self._options)
-        reply = run.model.invoke(_asks_answer(run, state))
+        reply = _drafter(run.model).invoke(_asks_answer(run, state), config)
         return _draft(state, reply)
 
-    async def aanswer(self, state: RagState) -> dict[str, Any]:
+    async def aanswer(self, state: RagState, config: RunnableConfig) -> dict[str, Any]:
         """Ask the model, which sees pages, crops and frames; its reply is a draft."""
         if not state["packed"]["slots"]:
             return _nothing_found(state)
         run = Run(self._options)
         messages = await asyncio.to_thread(_asks_answer, run, state)
         model = await asyncio.to_thread(lambda: run.model)
-        return _draft(state, await model.ainvoke(messages))
+        return _draft(state, await _drafter(model).ainvoke(messages, config))
+
+
+def _drafter(model: BaseChatModel) -> Runnable[Any, AIMessage]:
+    """Return the model as it answers: its tokens are shown taken apart, not as they come."""
+    drafter: Runnable[Any, AIMessage] = model.with_config(
+        tags=NOT_SHOWN, callbacks=[InertTokens()], run_name="draft_answer"
+    )
+    return drafter
 
 
 def _asks_plan(corpus: Corpus, said: Sequence[BaseMessage]) -> list[BaseMessage]:
