@@ -17,7 +17,7 @@ from typing import BinaryIO
 from langchain_core.tools import BaseTool, ToolException, tool
 
 from langchain_kimi.tools.patterns import Pattern, glob, regular_expression
-from langchain_kimi.tools.root import Root, below
+from langchain_kimi.tools.root import Entry, Root, below
 from langchain_kimi.tools.secrets import SECRET_FILES, Secrets
 
 MAX_ENTRIES = 500
@@ -131,9 +131,9 @@ class _Files:
             if deadline.is_over():
                 yield deadline.note
                 return
-            inside = below(file, folder)
+            inside = below(file.path, folder)
             if inside is not None and wanted.fits(_text(inside.as_posix())):
-                yield self.root.relative(file)
+                yield self.root.relative(file.path)
 
     def read(self, path: str, start_line: int, line_count: int) -> str:
         file = self.root.resolve(path)
@@ -141,7 +141,7 @@ class _Files:
             msg = f"{path!r} is not a file. List it with list_files."
             raise ToolException(msg)
         with _refusal(path), self.root.open(file) as stream:
-            size = os.fstat(stream.fileno()).st_size
+            size = _size(stream)
             if size > MAX_READ_BYTES:
                 msg = f"{path!r} is too large to read: {size:,} bytes, at most {MAX_READ_BYTES:,}."
                 raise ToolException(msg)
@@ -158,13 +158,14 @@ class _Files:
         if not (target.is_dir() or target.is_file()):
             msg = f"{path!r} is neither a folder nor a file. List folders with list_files."
             raise ToolException(msg)
-        search = _Search(expression, self.root)
-        for file in [target] if target.is_file() else self.root.walk(target):
+        search = _Search(self.root, expression)
+        is_file = target.is_file()
+        for file in [Entry(target, target, False)] if is_file else self.root.walk(target):
             if search.is_full():
                 break
-            relative = self.root.relative(file)
+            relative = self.root.relative(file.path)
             if wanted is None or wanted.fits(relative):
-                search.add(file, relative)
+                search.add(file.real, relative)
         return search.report()
 
 
@@ -183,9 +184,9 @@ class _Deadline:
 class _Search:
     """What was found so far."""
 
-    def __init__(self, expression: Pattern, root: Root) -> None:
-        self._expression = expression
+    def __init__(self, root: Root, expression: Pattern) -> None:
         self._root = root
+        self._expression = expression
         self._deadline = _Deadline()
         self._found: list[str] = []
         self._skipped: list[str] = []
@@ -196,12 +197,12 @@ class _Search:
     def add(self, file: Path, relative: str) -> None:
         """Search a file."""
         try:
-            with self._root.open(self._root.resolve(str(file))) as stream:
-                if os.fstat(stream.fileno()).st_size > MAX_SEARCH_BYTES:
+            with self._root.open(file) as stream:
+                if _size(stream) > MAX_SEARCH_BYTES:
                     self._skipped.append("too large")
                     return
                 lines = _lines(stream, MAX_SEARCH_BYTES)
-        except (OSError, ToolException):  # it may have been replaced since it was listed
+        except OSError:
             self._skipped.append("unreadable")
             return
         if lines is None:
@@ -236,6 +237,10 @@ def _refusal(path: str) -> Iterator[None]:
     except OSError as error:
         msg = f"{path!r} cannot be read: {error.strerror or type(error).__name__}."
         raise ToolException(msg) from None
+
+
+def _size(stream: BinaryIO) -> int:
+    return os.fstat(stream.fileno()).st_size
 
 
 def _lines(stream: BinaryIO, limit: int) -> Iterable[str] | None:

@@ -18,6 +18,8 @@ from langchain.agents.middleware import (
     HostExecutionPolicy,
 )
 
+from langchain_kimi.tools.keys import without_keys
+
 ExecutionPolicy = HostExecutionPolicy | DockerExecutionPolicy | CodexSandboxExecutionPolicy
 
 MAX_OUTPUT_CHARACTERS = 20_000
@@ -51,6 +53,8 @@ def run(
     stdin: str,
 ) -> Outcome:
     """Run a command to its end or to the policy's `command_timeout`, with bounded output.
+
+    Keys of the caller's environment are masked in what it wrote.
 
     Children that it leaves behind end with it; on Linux also those that left its process group,
     which are known by a variable that they inherit.
@@ -89,8 +93,10 @@ class _Output:
         """Return what was written; a child that left the group may hold a pipe open for long."""
         for thread in self._threads:
             thread.join(_DRAIN_SECONDS)
-        errors = "".join(self._kept["stderr"]).rstrip()
-        parts = ["".join(self._kept["stdout"]).rstrip(), f"[stderr]\n{errors}" if errors else ""]
+        written, errors = (
+            without_keys("".join(self._kept[name])).rstrip() for name in ("stdout", "stderr")
+        )
+        parts = [written, f"[stderr]\n{errors}" if errors else ""]
         if self._dropped:
             parts.append(f"[cut: {self._dropped:,} more characters of output]")
         return "\n".join(part for part in parts if part) or "[no output]"

@@ -7,6 +7,7 @@ from langchain.agents.middleware import HostExecutionPolicy
 from langchain_core.tools import BaseTool, ToolException, tool
 
 from langchain_kimi.tools.process import ExecutionPolicy, bare_environment, run
+from langchain_kimi.tools.root import existing_folder
 
 # The watchdog ends code inside a container too, where killing the client would not reach it.
 _RUNNER = (
@@ -18,10 +19,12 @@ _RUNNER = (
 def python_tool(root: str | Path, *, policy: ExecutionPolicy | None = None) -> BaseTool:
     """Make the tool `run_python`: run a script in a folder and return what it prints.
 
-    Each call is a process of its own, without the caller's environment, so that no API key
-    reaches it. The policy says where it runs: `HostExecutionPolicy`, the default, bounds time
-    and memory but is no sandbox; `DockerExecutionPolicy` and `CodexSandboxExecutionPolicy`
-    isolate. The default allows 60 seconds and 2 GB.
+    Each call is a process of its own, which does not get the caller's environment. The policy
+    says where it runs: `HostExecutionPolicy`, the default, bounds time and memory but is no
+    sandbox. A script reads what your user can, on Linux also the caller's environment with its API
+    keys through `/proc`; they are masked where a script prints them as they are, and a script that
+    means to tell them can. `DockerExecutionPolicy` and `CodexSandboxExecutionPolicy` isolate. The
+    default allows 60 seconds and 2 GB.
 
     Args:
         root: The folder that the script starts in.
@@ -33,10 +36,7 @@ def python_tool(root: str | Path, *, policy: ExecutionPolicy | None = None) -> B
     Raises:
         NotADirectoryError: When there is no such folder.
     """
-    workspace = Path(root).resolve()
-    if not workspace.is_dir():
-        msg = f"root={str(root)!r} is not a folder. Give an existing folder."
-        raise NotADirectoryError(msg)
+    workspace = existing_folder(root)
     chosen = policy or HostExecutionPolicy(command_timeout=60.0, memory_bytes=2_000_000_000)
     runs_here = isinstance(chosen, HostExecutionPolicy)
     seconds = chosen.command_timeout + (5 if runs_here else 0)

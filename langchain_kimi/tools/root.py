@@ -1,14 +1,13 @@
 """A folder that tools work in and do not leave."""
 
-import errno
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from langchain_core.tools import ToolException
 
+from langchain_kimi.tools.opening import opened_file, opened_folder
 from langchain_kimi.tools.secrets import Secrets
 
 SKIPPED_FOLDERS = frozenset(
@@ -20,15 +19,12 @@ SKIPPED_FOLDERS = frozenset(
 )  # fmt: skip
 """Folders of tools, which are neither listed nor searched unless they are named."""
 
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
-_FILE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NO_LINK
-
 
 class Entry(NamedTuple):
-    """What stands in a folder."""
+    """What stands in a folder: its path, and the real one when that is a link."""
 
     path: Path
+    real: Path
     is_folder: bool
 
 
@@ -45,11 +41,8 @@ class Root:
         Raises:
             NotADirectoryError: When there is no folder at the path.
         """
-        self.path = Path(path).resolve()
+        self.path = existing_folder(path)
         self.secrets = secrets or Secrets()
-        if not self.path.is_dir():
-            msg = f"root={str(path)!r} is not a folder. Give an existing folder."
-            raise NotADirectoryError(msg)
 
     def resolve(self, path: str) -> Path:
         """Return the real path, or refuse one that lies outside, does not exist or is secret."""
@@ -70,40 +63,17 @@ class Root:
             raise ToolException(msg)
         return real
 
-    def open(self, file: Path) -> BinaryIO:
-        """Open a regular file by its real path, as `resolve` returned it.
-
-        No link is left in such a path, so one that is met has been put there meanwhile, and is
-        refused as any other file that cannot be opened.
+    def open(self, real: Path) -> BinaryIO:
+        """Open a regular file by the real path that `resolve` or an entry gave.
 
         Raises:
-            OSError: It cannot be opened, or is no regular file.
+            OSError: When it cannot be opened, or a link has taken its place since.
         """
-        inside = below(file, self.path)
-        if inside is None or not inside.parts or os.open not in os.supports_dir_fd:
-            return file.open("rb")
-        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            for name in inside.parts[:-1]:
-                above = folder
-                folder = os.open(name, _FOLDER, dir_fd=above)
-                os.close(above)
-            found = os.open(inside.name, _FILE, dir_fd=folder)
-        finally:
-            os.close(folder)
-        stream = os.fdopen(found, "rb")
-        if not stat.S_ISREG(os.fstat(found).st_mode):
-            stream.close()
-            raise OSError(errno.EINVAL, "it is no regular file")
-        return stream
+        return opened_file(self.path, self._inside(real))
 
     def relative(self, path: Path) -> str:
         """Return a path as the model sees it, on one line and always text."""
-        inside = below(path, self.path)
-        if inside is None:
-            msg = f"{str(path)!r} lies outside the root folder {str(self.path)!r}"
-            raise ValueError(msg)
-        text = os.fsencode(inside).decode(errors="replace")
+        text = os.fsencode(self._inside(path)).decode(errors="replace")
         return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
     def entries(self, folder: Path) -> list[Entry]:
@@ -113,23 +83,26 @@ class Root:
         a folder nor a regular file. A folder that cannot be read has nothing to show.
         """
         try:
-            with os.scandir(folder) as found:
-                entries = [entry for one in found if (entry := self._entry(one))]
+            with (
+                opened_folder(self.path, self._inside(folder)) as descriptor,
+                os.scandir(descriptor) as found,
+            ):
+                entries = [entry for one in found if (entry := self._entry(folder, one))]
         except OSError:
             return []
         return sorted(entries, key=lambda entry: (not entry.is_folder, entry.path.name))
 
-    def walk(self, folder: Path) -> Iterator[Path]:
+    def walk(self, folder: Path) -> Iterator[Entry]:
         """Yield the files below a folder in a stable order; links to folders are not followed."""
         waiting = [folder]
         while waiting:
             entries = self.entries(waiting.pop())
-            yield from (entry.path for entry in entries if not entry.is_folder)
-            below = [entry.path for entry in entries if entry.is_folder]
-            waiting += [path for path in reversed(below) if not path.is_symlink()]
+            yield from (entry for entry in entries if not entry.is_folder)
+            below = [entry for entry in entries if entry.is_folder]
+            waiting += [entry.path for entry in reversed(below) if entry.path == entry.real]
 
-    def _entry(self, found: "os.DirEntry[str]") -> Entry | None:
-        path = Path(found.path)
+    def _entry(self, folder: Path, found: "os.DirEntry[str]") -> Entry | None:
+        path = folder / found.name
         try:
             is_folder, is_file = found.is_dir(), found.is_file()
             real = path.resolve(strict=True) if found.is_symlink() else path
@@ -139,12 +112,32 @@ class Root:
             return None
         if below(real, self.path) is None or self._is_secret(path) or self._is_secret(real):
             return None
-        return Entry(path, is_folder)
+        return Entry(path, real, is_folder)
+
+    def _inside(self, path: Path) -> Path:
+        inside = below(path, self.path)
+        if inside is None:
+            msg = f"{str(path)!r} lies outside the root folder {str(self.path)!r}"
+            raise ValueError(msg)
+        return inside
 
     def _is_secret(self, path: Path) -> bool:
         """Say whether a path is in the table of secrets; outside the root, its name counts."""
         normal = Path(os.path.normpath(path))
         return self.secrets.cover(below(normal, self.path) or Path(normal.name))
+
+
+def existing_folder(root: str | Path) -> Path:
+    """Return the real path of a folder that tools are to work in.
+
+    Raises:
+        NotADirectoryError: When there is no such folder.
+    """
+    folder = Path(root).resolve()
+    if not folder.is_dir():
+        msg = f"root={str(root)!r} is not a folder. Give an existing folder."
+        raise NotADirectoryError(msg)
+    return folder
 
 
 def below(path: Path, folder: Path) -> Path | None:

@@ -3,14 +3,21 @@
 from pathlib import Path
 from typing import Any, cast
 
-from langchain.agents.middleware import HostExecutionPolicy, ShellToolMiddleware
+from langchain.agents.middleware import (
+    HostExecutionPolicy,
+    PIIMatch,
+    RedactionRule,
+    ShellToolMiddleware,
+)
 from langchain.tools import ToolRuntime
 from langchain_core.runnables import run_in_executor
 from langchain_core.tools import StructuredTool, tool
 from langgraph.runtime import Runtime
 from pydantic import BaseModel, Field
 
+from langchain_kimi.tools.keys import key_spans
 from langchain_kimi.tools.process import ExecutionPolicy, bare_environment
+from langchain_kimi.tools.root import existing_folder
 
 _DESCRIPTION = (
     "Run a shell command in a session that lasts for the whole task: the working folder and "
@@ -54,10 +61,12 @@ class Shell(ShellToolMiddleware[Any, Any]):
 def shell_middleware(root: str | Path, *, policy: ExecutionPolicy | None = None) -> Shell:
     """Make the middleware that gives an agent the tool `shell`.
 
-    The session starts in the folder, without the caller's environment, so that no API key
-    reaches it. The default policy, `HostExecutionPolicy`, is no sandbox: a command can do all
-    that your user can. Use `DockerExecutionPolicy` or `CodexSandboxExecutionPolicy` to isolate,
-    or `interrupt_on={"shell": True}` to approve each command.
+    The session starts in the folder and does not get the caller's environment. The default
+    policy, `HostExecutionPolicy`, is no sandbox: a command can do all that your user can, on Linux
+    also read the caller's environment with its API keys through `/proc`. They are masked where a
+    command prints them as they are, and a command that means to tell them can. Use
+    `DockerExecutionPolicy` or `CodexSandboxExecutionPolicy` to isolate, or
+    `interrupt_on={"shell": True}` to approve each command.
 
     Args:
         root: The folder that the session starts in.
@@ -69,10 +78,7 @@ def shell_middleware(root: str | Path, *, policy: ExecutionPolicy | None = None)
     Raises:
         NotADirectoryError: When there is no such folder.
     """
-    workspace = Path(root).resolve()
-    if not workspace.is_dir():
-        msg = f"root={str(root)!r} is not a folder. Give an existing folder."
-        raise NotADirectoryError(msg)
+    workspace = existing_folder(root)
     return Shell(
         workspace_root=workspace,
         startup_commands=(_END_CHILDREN,),
@@ -84,4 +90,12 @@ def shell_middleware(root: str | Path, *, policy: ExecutionPolicy | None = None)
             max_output_bytes=50_000,
         ),
         env=bare_environment(workspace),
+        redaction_rules=(RedactionRule("api_key", detector=_keys),),
     )
+
+
+def _keys(output: str) -> list[PIIMatch]:
+    """Find keys for langchain's redaction, which keeps a match's value in the result's artifact."""
+    return [
+        PIIMatch(type="api_key", value="", start=start, end=end) for start, end in key_spans(output)
+    ]

@@ -171,31 +171,6 @@ def test_no_path_leads_out(use, path: str) -> None:
         assert "lies outside the root folder" in result.content
 
 
-@pytest.mark.parametrize("swapped", ["inner/note.txt", "inner"])
-def test_a_link_put_there_after_the_check_is_not_followed(tmp_path: Path, swapped: str) -> None:
-    outside, folder = tmp_path / "outside", tmp_path / "root"
-    for place in (outside, folder / "inner"):
-        place.mkdir(parents=True)
-        (place / "note.txt").write_text("secret" if place == outside else "plain")
-    root = Root(folder)
-    checked = root.resolve("inner/note.txt")
-    with root.open(checked) as stream:
-        assert stream.read() == b"plain"
-
-    (folder / swapped).rename(tmp_path / "gone")
-    (folder / swapped).symlink_to(outside if swapped == "inner" else outside / "note.txt")
-
-    with pytest.raises(OSError, match=r"symbolic|directory"):
-        root.open(checked)
-
-
-def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-
-    with pytest.raises(OSError, match="no regular file"):
-        Root(tmp_path).open(tmp_path / "pipe")
-
-
 def test_no_symlink_leads_out(use, root: Path) -> None:
     (root / "link.txt").symlink_to(root.parent / "outside.txt")
     (root / "linked").symlink_to(root.parent)
@@ -207,6 +182,46 @@ def test_no_symlink_leads_out(use, root: Path) -> None:
     assert "secret" not in use("search_files", pattern="hello").content
     assert use("list_files", pattern="*.txt").content == "inner.txt"
     assert "Hello Kimi" in use("read_file", path="inner.txt").content
+
+
+@pytest.mark.parametrize("swapped", ["src/app.py", "src"])
+def test_what_became_a_link_after_the_check_is_not_read(root: Path, swapped: str) -> None:
+    """The swap stands between the check and the opening, where a race would put it."""
+    outside = root.parent / "elsewhere"
+    outside.mkdir()
+    (outside / "app.py").write_text("hello secret\n")
+
+    class Swapping(Root):
+        def open(self, real: Path) -> Any:
+            if not (root / swapped).is_symlink():
+                (root / swapped).rename(root / "moved")
+                (root / swapped).symlink_to(outside / ("app.py" if "." in swapped else ""))
+            return super().open(real)
+
+    with pytest.raises(ToolException, match="cannot be read: "):
+        files._Files(Swapping(root)).read("src/app.py", 1, 10)
+    (root / swapped).unlink()
+    (root / "moved").rename(root / swapped)
+    found = files._Files(Swapping(root)).search("secret", "src/app.py", "")
+    assert found == "[no matches]\n[files not searched: 1 unreadable]"
+
+
+def test_a_folder_that_became_a_link_is_not_listed(root: Path) -> None:
+    within = Root(root)
+    folder = within.resolve("src")
+    (root / "src").rename(root / "moved")
+    (root / "src").symlink_to(root.parent)
+    assert within.entries(folder) == []
+    assert list(within.walk(folder)) == []
+
+
+def test_a_pipe_that_took_the_place_of_a_file_does_not_block(root: Path) -> None:
+    within = Root(root)
+    file = within.resolve("README.md")
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(OSError, match="no regular file"):
+        within.open(file)
 
 
 def test_an_absolute_path_within_the_root_is_read(use, root: Path) -> None:
@@ -378,8 +393,7 @@ def test_what_the_system_refuses_is_an_answer(use, root: Path, monkeypatch) -> N
     def refuse(*_: Any, **__: Any) -> Any:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Root, "open", refuse)
-    monkeypatch.setattr("os.scandir", refuse)
+    monkeypatch.setattr("os.open", refuse)
     assert use("read_file", path="README.md").content == (
         "'README.md' cannot be read: Permission denied."
     )

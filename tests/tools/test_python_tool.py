@@ -42,6 +42,26 @@ def test_no_key_of_the_caller_is_seen(tool, monkeypatch) -> None:
     assert "PATH" in seen
 
 
+def test_keys_of_the_caller_are_masked_in_what_is_printed(tool, monkeypatch) -> None:
+    """As a script could read them from its parent through `/proc`."""
+    key = "nvapi-0123456789abcdef"
+    monkeypatch.setenv("NVIDIA_API_KEY", key)
+    monkeypatch.setenv("OTHER_TOKEN", "t0ken-with-a-tail")
+    monkeypatch.setenv("LOCAL_API_KEY", "not-needed")
+    code = f"import sys\nprint('a', '{key}', 'not-needed')\nsys.exit('b t0ken-with-a-tail c')"
+    result = call(tool, code)
+    mask = "[a key of the caller's environment]"
+    assert f"\na {mask} not-needed\n[stderr]\nb {mask} c" in result.content
+    assert key not in repr(result)
+
+
+def test_a_key_that_the_limit_of_output_cuts_is_masked(tool, monkeypatch) -> None:
+    monkeypatch.setenv("NVIDIA_API_KEY", "nvapi-0123456789abcdef")
+    result = call(tool, "print('x' * 19_985 + 'nvapi-0123456789abcdef')").content
+    assert "[a key of the caller's environment]\n[cut: " in result
+    assert "nvapi" not in result
+
+
 def test_a_script_that_runs_on_is_ended_with_its_children(tmp_path: Path, runs) -> None:
     tool = python_tool(tmp_path, policy=HostExecutionPolicy(command_timeout=1.0))
     code = (

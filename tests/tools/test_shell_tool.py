@@ -50,6 +50,19 @@ def test_a_session_keeps_its_state_and_sees_no_key(tmp_path: Path, monkeypatch) 
     assert messages[-1].content == "done"
 
 
+def test_keys_of_the_caller_are_masked_in_what_a_command_prints(
+    tmp_path: Path, monkeypatch
+) -> None:
+    key = "nvapi-0123456789abcdef"
+    monkeypatch.setenv("NVIDIA_API_KEY", key)
+    model = commands(f"echo a {key[:10]}''{key[10:]} b")
+    agent = create_agent(model, middleware=[shell_middleware(tmp_path)])
+    messages = agent.invoke({"messages": [HumanMessage("go")]})["messages"]
+    (result,) = [m for m in messages if isinstance(m, ToolMessage)]
+    assert result.content.startswith("a [REDACTED_API_KEY] b")
+    assert key not in repr(result)
+
+
 def test_a_session_can_be_restarted(tmp_path: Path) -> None:
     again = {"command": "echo [$word]", "restart": True}
     calls = [
