@@ -158,11 +158,20 @@ class Confinement:
         room = self._limits.processes + (0 if self.user is not None else _processes_of_caller())
         prefix += [*_AS_FIRST_PROCESS, "prlimit", f"--nproc={room}", "--core=0"]
         prefix += [f"--fsize={self._limits.file_bytes}", f"--nofile={self._limits.open_files}"]
-        prefix += ["setpriv", "--no-new-privs"]
+        prefix += [*self._limits_of_policy(), "setpriv", "--no-new-privs"]
         if self.user is not None:
             prefix += [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
             prefix += ["--bounding-set=-all", "--inh-caps=-all"]
         return prefix
+
+    def _limits_of_policy(self) -> list[str]:
+        """Return the policy's limits, which it sets itself once the command runs: too late.
+
+        What the first process had started by then would go without them.
+        """
+        policy = cast("HostExecutionPolicy", self._policy)
+        limits = {"--cpu": policy.cpu_time_seconds, "--as": policy.memory_bytes}
+        return [f"{name}={limit}" for name, limit in limits.items() if limit is not None]
 
 
 @dataclass

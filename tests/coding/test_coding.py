@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -310,6 +311,17 @@ async def test_links_out_of_the_tree_are_not_followed(hostile: tuple[Path, Path]
     assert not ETC.joinpath("kimi-test").exists()
     assert not (workspace.folder / "escaped").exists()
     workspace.delete()
+
+
+async def test_limits_hold_from_the_first_moment(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The policy sets its own after the start, when more processes may be there already."""
+    monkeypatch.setattr(resource, "prlimit", lambda *_: None)
+    policy = HostExecutionPolicy(cpu_time_seconds=7, memory_bytes=512_000_000)
+    use = Tools(Workspace(repository, policy=policy))
+    shown = await use("one", "run_command", command="ulimit -t; ulimit -v")
+    assert shown.split()[:2] == ["7", "500000"]
 
 
 async def test_commands_have_limits_and_no_keys(
