@@ -308,11 +308,13 @@ async def test_cancelling_ends_the_wait_before_a_retry(serve: Serve, connect: Co
 
 
 PRELUDE = """
-import asyncio, gc, os, sys
+import asyncio, gc, logging, os, sys
 from pydantic import SecretStr
 from langchain_kimi.transport import Timeout, Transport
 transport = Transport(base_url=sys.argv[1], api_key=SecretStr("key"), endpoint="vllm", headers={},
                       timeout=Timeout(), max_retries=0, verify_ssl=True, polls_202=False)
+# The development mode also tells of steps that took long, which a busy machine makes of any.
+logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing"))
 """
 
 
