@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -42,7 +43,7 @@ class SqliteBackend(SqlBackend):
     def close(self) -> None:
         """Let go of the database."""
         if self._connection is not None:
-            self._connection.close()
+            self._let_go()
             self._connection = None
 
     def _open(self) -> sqlite3.Connection:
@@ -64,6 +65,7 @@ class SqliteBackend(SqlBackend):
                 connection.close()
                 raise
             self._connection = connection
+            self._let_go = weakref.finalize(self, connection.close)  # where nobody calls `close`
         return self._connection
 
     def _patiently(self, attempt: Callable[[], _T]) -> _T:

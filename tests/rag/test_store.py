@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -316,3 +318,14 @@ def test_an_index_of_another_layout_is_refused(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(IndexMismatchError, match="ingest the files into a new index"):
         SqliteStore(tmp_path / "index.sqlite").documents("a")
+
+
+def test_a_dropped_store_leaves_no_connection_open(tmp_path: Path) -> None:
+    """From Python 3.13 on a connection that is left open warns."""
+    store = SqliteStore(tmp_path / "index.sqlite")
+    fill(store)
+    connection = store._db()
+    del store
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        connection.execute("SELECT 1")

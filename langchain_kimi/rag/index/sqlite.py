@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ class SqliteStore:
         self._open: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._vectors = VectorTable()
+        weakref.finalize(self, _close, self._open)  # a store that is dropped leaves nothing open
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self._path}
@@ -185,9 +187,7 @@ class SqliteStore:
     def close(self) -> None:
         """Close the connections of all threads."""
         with self._lock:
-            for connection in self._open:
-                connection.close()
-            self._open.clear()
+            _close(self._open)
         self._local = threading.local()
 
     def _db(self) -> sqlite3.Connection:
@@ -204,6 +204,14 @@ class SqliteStore:
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         _write_ahead(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -213,13 +221,11 @@ class SqliteStore:
             connection.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", [VERSION])
         stored = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
         if stored is not None and stored[0] != VERSION:
-            connection.close()
             msg = (
                 f"the index {self._path} has the layout {stored[0]}, this version reads {VERSION}:"
                 " ingest the files into a new index"
             )
             raise IndexMismatchError(msg)
-        return connection
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -271,6 +277,12 @@ class SqliteStore:
 
 def _blob(vector: Vector) -> bytes:
     return np.asarray(vector, dtype=np.float32).tobytes()
+
+
+def _close(connections: list[sqlite3.Connection]) -> None:
+    for connection in connections:
+        connection.close()
+    connections.clear()
 
 
 @retry(
