@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ SET tcp_keepalives_interval = 2;
 SET tcp_keepalives_count = 3
 """
 """So that the server notices a machine that is gone after 11 seconds, and not after hours."""
+
+_SQLITE = (3, 42) if sys.version_info >= (3, 12) else (3, 35)
+"""The oldest SQLite: on newer Pythons DBOS lets it write times to the millisecond."""
 
 
 class Presence(Protocol):
@@ -48,6 +52,7 @@ class Place:
 
         Raises:
             ValueError: For any other URL.
+            OSError: For a folder, where Python has an SQLite that is too old for DBOS.
         """
         text = str(where)
         self.is_shared = text.startswith(("postgresql://", "postgres://"))
@@ -59,6 +64,7 @@ class Place:
             raise ValueError(msg)
         self._where = text
         if not self.is_shared:
+            _check_sqlite()
             Path(text).mkdir(parents=True, exist_ok=True)
 
     def __repr__(self) -> str:
@@ -108,6 +114,17 @@ class Place:
         if self.is_shared:
             return _PostgresPresence(self._where, worker)
         return _FolderPresence(Path(self._where))
+
+
+def _check_sqlite() -> None:
+    if sqlite3.sqlite_version_info < _SQLITE:
+        needed = ".".join(map(str, _SQLITE))
+        msg = (
+            f"A queue in a folder needs SQLite {needed} or newer on Python 3.12 and newer; this "
+            f"Python has {sqlite3.sqlite_version}. Give postgresql://user@host/database, or use "
+            "Python 3.11 or a Python with a newer SQLite, such as uv's."
+        )
+        raise OSError(msg)
 
 
 class _FolderPresence:

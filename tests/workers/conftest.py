@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from langchain_kimi.testing import KimiServer, call, say, slow_first_token
+from langchain_kimi.workers import place
 from tests.swarm.conftest import postgres_server  # noqa: F401  a fixture
 
 SCRIPT = Path(__file__).with_name("worker_process.py")
@@ -88,6 +90,13 @@ def until(true: Callable[[], Any], seconds: float = 40.0) -> Any:
             pytest.fail("it did not happen in time")
         time.sleep(0.05)
     return found
+
+
+@pytest.fixture(autouse=True)
+def _sqlite(request: pytest.FixtureRequest) -> None:
+    """Skip what keeps its queue in a folder where this Python's SQLite is too old for DBOS."""
+    if sqlite3.sqlite_version_info < place._SQLITE and "database" not in request.fixturenames:
+        pytest.skip(f"DBOS does not work with SQLite {sqlite3.sqlite_version} on this Python")
 
 
 @pytest.fixture
