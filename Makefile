@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check format bench docs serve clean
+.PHONY: help demo test check format bench docs release serve clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ bench: .venv/.ready ## run the benchmarks, each against named alternatives in th
 
 docs: .venv/.ready ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+release: .venv/.ready ## build wheel and sdist, install them on each Python, old and new; write docs/release.md
+	$(BIN)/python -m scripts.release_check --page
 
 serve: .venv/.ready ## serve the graphs with LangGraph's development server
 	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false \
