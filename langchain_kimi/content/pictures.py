@@ -125,16 +125,19 @@ def picture_block(
 
 
 def pictures_in(message: BaseMessage) -> Iterator[Image]:
-    """Yield the pictures of a message in RGB; a link is the endpoint's to fetch and gives none.
+    """Yield the pictures of a message in RGB, as the model gets them: upright, on white, scaled.
+
+    A link is the endpoint's to fetch and gives none.
 
     Raises:
-        KimiInvalidInputError: A picture is damaged or of no known type.
+        KimiInvalidInputError: A picture is damaged, of no known type, or too large to decode.
     """
     for block in message.content if isinstance(message.content, list) else ():
         media = read_media_block(block) if isinstance(block, dict) else None
         data = media.decode() if media is not None and media.kind == "image" else None
         if data is not None and media is not None:
-            yield open_picture(data, media.name).convert("RGB")
+            sent = prepare(data, _DEFAULT, name=media.name)
+            yield open_picture(sent.data, media.name).convert("RGB")
 
 
 def prepare(data: bytes, limits: MediaLimits, *, name: str | None = None) -> Encoded:

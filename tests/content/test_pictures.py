@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from langchain_core.messages import HumanMessage
 from PIL import Image
 
 from langchain_kimi.content import MediaLimits, image
 from langchain_kimi.content.blocks import read_media_block
 from langchain_kimi.content.cache import Cache, Encoded
 from langchain_kimi.content.headers import picture_size
-from langchain_kimi.content.pictures import CACHE
+from langchain_kimi.content.pictures import CACHE, pictures_in
 from langchain_kimi.errors import KimiInvalidInputError
 
 
@@ -174,6 +175,33 @@ def test_tiny_pictures_are_sent(size: tuple[int, int], kind: str) -> None:
     Image.new("RGB", size, "red").save(held, kind)
     with Image.open(io.BytesIO(base64.b64decode(image(held.getvalue())["base64"]))) as sent:
         assert sent.size == size
+
+
+def in_a_message(data: bytes, kind: str = "png") -> Image.Image:
+    held = {"type": "image", "base64": base64.b64encode(data).decode()}
+    block = {**held, "mime_type": f"image/{kind}"}
+    (picture,) = pictures_in(HumanMessage([{"type": "text", "text": "This."}, block]))
+    return picture
+
+
+def test_pictures_of_a_message_are_read_as_the_model_gets_them(make: Any) -> None:
+    clear = Image.new("RGBA", (40, 30), (0, 0, 0, 0))
+    clear.paste((0, 0, 0, 255), (10, 10, 20, 20))
+    seen = in_a_message(make.saved(clear, "PNG"))
+    assert (seen.getpixel((0, 0)), seen.getpixel((15, 15))) == ((255, 255, 255), (0, 0, 0))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = in_a_message(make.saved(make.photo(64, 40), "JPEG", exif=exif), "jpeg")
+    assert turned.size == (40, 64)
+    assert max(in_a_message(make.saved(Image.new("L", (9_000, 90)), "PNG")).size) == 4_096
+
+
+def test_hostile_pictures_of_a_message_are_the_one_error(make: Any) -> None:
+    whole = make.saved(make.photo(640, 480), "PNG")
+    with pytest.raises(KimiInvalidInputError, match="damaged or cut off"):
+        in_a_message(whole[: len(whole) // 2])
+    with pytest.raises(KimiInvalidInputError, match="at most 64,000,000 are decoded"):
+        in_a_message(make.saved(Image.new("1", (10_000, 8_000)), "PNG"))
 
 
 def test_long_thin_pictures_keep_a_pixel() -> None:
