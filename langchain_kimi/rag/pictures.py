@@ -50,11 +50,11 @@ def unchanged(document: DocumentRecord) -> Path:
     try:
         status = path.stat()
     except OSError as error:
-        msg = f"{document.source} is gone since it was ingested: ingest its folder again"
+        msg = f"{document.path} is gone since it was ingested: ingest its folder again"
         raise StaleFileError(msg) from error
     touched = (status.st_size, status.st_mtime_ns) != (document.size, document.modified_ns)
     if touched and sha256_of(path) != document.sha256:
-        msg = f"{document.source} has changed since it was ingested: ingest its folder again"
+        msg = f"{document.path} has changed since it was ingested: ingest its folder again"
         raise StaleFileError(msg)
     return path
 
@@ -78,7 +78,7 @@ def _frame(path: Path, found: Found) -> Image.Image:
     middle = ((found.start or 0.0) + (found.end or 0.0)) / 2
     frame = frame_at(path, middle)
     if frame is None:
-        msg = f"{found.document.source} has no frame at {middle:.1f} s: ingest its folder again"
+        msg = f"{found.document.path} has no frame at {middle:.1f} s: ingest its folder again"
         raise StaleFileError(msg)
     return frame
 

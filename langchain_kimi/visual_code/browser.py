@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,8 @@ _SWITCHES = (
     "--proxy-bypass-list=<-loopback>",
 )
 _SETTLE_MS = 1_000
+_ROOM = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
+"""Browsers at a time; each takes some 200 MB, and others wait."""
 _MOST_SAID = 300
 
 
@@ -43,7 +46,7 @@ class Browser:
 
     A page reaches no network and no file: its only way out is a proxy of ours, which serves it
     and refuses all else. Its scripts run until the deadline. Chromium's own sandbox is on, except
-    for root, whom Chromium refuses it.
+    for root, whom Chromium refuses it. As many run at a time as there are cores.
 
     Attributes:
         path: Chromium; by default the one on the PATH (Debian's package `chromium`).
@@ -65,7 +68,11 @@ class Browser:
             BrowserError: There is no Chromium, the page does not come to rest before the
                 deadline, or Chromium failed.
         """
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home, serving(html) as site:
+        with (
+            _ROOM,
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home,
+            serving(html) as site,
+        ):
             target = Path(home, "page.png")
             command = [
                 self._found(),

@@ -366,11 +366,23 @@ def test_a_file_that_changed_has_text_and_no_picture(files, tmp_path, kimi_serve
     corpus.ingest(folder, options=IngestOptions(workers=0))
     (folder / "report.pdf").write_bytes(b"something else")
     CACHE.clear()
-    kimi_server.respond_with(replies(plan(OATS), oats))
-    answer = create_multimodal_rag(corpus, llm).invoke(asked(OATS))["answer"]
-    assert "has no picture" in shown(kimi_server.requests[-1])
-    assert answer.citations[0].quote == "Oats | 77 | 81"
-    assert answer.citations[0].box is not None
+
+    def draft(body):
+        source = number_of(body, "report.pdf, page 3")
+        return say(
+            f'Oats rose [1]. The line is bold [2].\n\nEvidence:\n[1] S{source} "Oats 77 81"\n'
+            f"[2] S{source} seen: a bold line"
+        )
+
+    kimi_server.respond_with(replies(plan(OATS), draft))
+    answer = create_multimodal_rag(corpus, llm, rounds=1).invoke(asked(OATS))["answer"]
+    told = shown(kimi_server.requests[-1])
+    assert "has no picture: report.pdf has changed" in told
+    assert str(folder) not in told, "where files lie is not the model's to know"
+    (citation,) = answer.citations
+    assert citation.quote == "Oats | 77 | 81"
+    assert citation.box is not None
+    assert answer.dropped[0].reason == "its picture was not shown"
     corpus.close()
 
 

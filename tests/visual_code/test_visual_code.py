@@ -9,6 +9,7 @@ import re
 import shutil
 import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,29 @@ def test_a_missing_browser_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         Browser().picture("<p>", 10, 10)
     with pytest.raises(BrowserError, match="cannot be run"):
         Browser(path="/nowhere/chromium").picture("<p>", 10, 10)
+
+
+def test_few_browsers_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    running, most = [], []
+    most_allowed = max(2, os.cpu_count() or 1)
+    full = threading.Event()
+
+    def run(_: Browser, command: list[str], home: str) -> str:
+        running.append(home)
+        most.append(len(running))
+        if len(running) >= most_allowed:
+            full.set()
+        assert full.wait(30)
+        Path(home, "page.png").write_bytes(b"png")
+        running.remove(home)
+        return ""
+
+    monkeypatch.setattr(Browser, "_run", run)
+    monkeypatch.setattr(Browser, "_found", lambda _: "chromium")
+    with ThreadPoolExecutor(3 * most_allowed) as pool:
+        made = list(pool.map(lambda _: Browser().picture("<p>", 9, 9), range(4 * most_allowed)))
+    assert made == [b"png"] * (4 * most_allowed)
+    assert max(most) == most_allowed
 
 
 def test_the_proxy_serves_one_page() -> None:

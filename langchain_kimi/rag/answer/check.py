@@ -10,6 +10,7 @@ from langchain_kimi.rag.answer.places import place_of
 from langchain_kimi.rag.answer.quotes import numbers_of
 from langchain_kimi.rag.answer.reply import Cited, Reply
 from langchain_kimi.rag.answer.result import Citation, Claim, Confidence, DroppedQuote
+from langchain_kimi.rag.answer.shots import was_drawn
 from langchain_kimi.rag.answer.sources import Source, entry_id
 from langchain_kimi.rag.corpus import Corpus
 from langchain_kimi.rag.text import tokens
@@ -77,7 +78,7 @@ def _citation(
         return DroppedQuote(quote=quote, place=f"S{cited.source}", reason=reason)
     found = source.found
     if cited.seen:
-        if source.slot.view is None:
+        if not was_drawn(source):
             reason = "its picture was not shown"
             return DroppedQuote(quote=quote, place=found.place, reason=reason)
         return _cite(cited.number, source, seen=cited.seen)

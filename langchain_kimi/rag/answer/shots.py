@@ -75,6 +75,18 @@ def draw_pages(sources: Iterable[Source]) -> None:
             continue  # each of its sources says so, where its picture would stand
 
 
+def was_drawn(source: Source) -> bool:
+    """Tell whether the picture of a source was there to be seen: its file is as it was ingested."""
+    view = source.slot.view
+    if view is None:
+        return False
+    try:
+        unchanged(source.found.document)
+    except RagError:
+        return CACHE.get(_key(source.found, view)) is not None
+    return True
+
+
 def _draw(document: Any, source: Source) -> None:
     view = source.slot.view
     if view is not None:
