@@ -48,6 +48,7 @@ def serve(
                 concurrency=concurrency,
                 grace=grace,
                 private_hosts=private_hosts,
+                ends_process=True,
                 notify=lambda told: console.print(
                     f"{plain(told['run'])}: {told['status']}", markup=False
                 ),

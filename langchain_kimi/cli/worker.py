@@ -159,16 +159,29 @@ def tell(
 @queue_app.command()
 def approve(
     run: Name,
+    requests: Annotated[list[str], typer.Argument(help="Ids of requests, as `show` prints them.")],
     *,
     reject: Annotated[bool, typer.Option("--reject", help="Refuse instead.")] = False,
     folder: Folder = _DEFAULT,
     database: Database = None,
 ) -> None:
-    """Approve all that a run asks for; `show` prints it."""
+    """Approve what a run asks for."""
     with _queue(folder, database) as queue:
-        asked = queue.look(run)["asked"] or {"action_requests": []}
         decision = {"type": "reject" if reject else "approve"}
-        queue.answer(run, [decision] * len(asked["action_requests"]))
+        queue.answer(run, dict.fromkeys(requests, decision))
+
+
+@queue_app.command()
+def prune(
+    *,
+    days: Annotated[float, typer.Option("--days", min=0, help="Since their end.")] = 30.0,
+    folder: Folder = _DEFAULT,
+    database: Database = None,
+) -> None:
+    """Forget runs that ended; their journals stay."""
+    with _queue(folder, database) as queue:
+        for name in queue.prune(older_than=days * 86_400):
+            _print(f"forgot {name}")
 
 
 @queue_app.command()

@@ -38,6 +38,9 @@ from langchain_kimi.swarm.session import Binder, Session, Settings
 from langchain_kimi.swarm.subagents import SubAgent
 from langchain_kimi.swarm.tools import GENERAL
 
+RESUMED: dict[str, Any] = {"resumed": True}
+"""An answer to an approval that decides nothing, and lets the siblings go on after a restart."""
+
 DECISIONS = ("approve", "edit", "reject", "respond")
 _MOST_BINDERS = 64
 DEFAULT_JOURNAL = ".langchain-kimi/journal.sqlite"
@@ -269,7 +272,10 @@ class _Nodes:
                 for name, allowed in {item["name"]: item["allowed"] for item in waiting}.items()
             ],
         }
-        given = interrupt(request)["decisions"]
+        answer = interrupt(request)
+        if answer == RESUMED:
+            return Command(goto="swarm", update={"waiting": []})
+        given = answer["decisions"]
         check_decisions(request, given)
         decisions = dict(state.get("decisions", {}))
         for item, decision in zip(waiting, given, strict=True):

@@ -17,6 +17,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SAFE = "/%:@!$&'()*+,;=~?"
 
 
+class UnresolvedHostError(ToolException):
+    """A host's name has no address at the moment; it may have one later."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
     """A host on a list; without a port it stands for the scheme's own."""
@@ -154,7 +158,7 @@ def _addresses(host: str, port: int, seconds: float, *, allow_private: bool) -> 
     addresses = _resolved(host, port, seconds)
     if isinstance(addresses, Exception):
         msg = f"The host {host!r} could not be resolved: {addresses}."
-        raise ToolException(msg)
+        raise UnresolvedHostError(msg)
     if not allow_private and not all(is_public(address) for address in addresses):
         msg = f"The host {host!r} has a private address and is not fetched."
         raise ToolException(msg)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from dbos import PortableWorkflowError, WorkflowStatus
 
 from langchain_kimi.workers import engine
 from langchain_kimi.workers.place import Place
+from langchain_kimi.workers.schedules import check_cron
 from langchain_kimi.workers.task import Task
 from langchain_kimi.workers.worker import QUEUE_SECONDS
 
@@ -30,6 +31,7 @@ _STATES: dict[str, State] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
 }
 _OPEN = ("queued", "running")
+_ENDED = [kept for kept, state in _STATES.items() if state not in _OPEN]
 _ANSWER_SECONDS = 15.0
 
 
@@ -103,11 +105,7 @@ class Queue:
         Raises:
             KeyError: There is no such run.
         """
-        found = self._client.list_workflows(workflow_ids=[run])
-        if not found:
-            msg = f"the queue has no run {run!r}"
-            raise KeyError(msg)
-        return _status(found[0])
+        return _status(self._found(run))
 
     def runs(self, *, limit: int = 100) -> list[RunStatus]:
         """List the runs, the newest first."""
@@ -136,22 +134,29 @@ class Queue:
     def cancel(self, run: str, agent: str | None = None) -> None:
         """Stop a run, or one sub-agent of it; what it had is kept and reported.
 
+        A run that no worker has at the moment, because its worker died, is stopped by the next
+        one that takes it.
+
         Raises:
             KeyError: There is no such run.
             ValueError: It has ended, or has no such sub-agent.
         """
-        if agent is None and self.status(run).state == "queued":
-            self._client.cancel_workflow(run)
-        else:
+        if agent is not None:
             self._ask(run, "cancel", agent)
+            return
+        found = self._found(run)
+        if _STATES[found.status] == "queued" and not found.attributes:
+            self._client.cancel_workflow(run)  # whoever takes it just now cancels it, too
+            return
+        self._wish(run, "cancel", {"cancelled": True})
 
     def pause(self, run: str) -> None:
-        """Begin no more steps of a run; errors as for `cancel`."""
-        self._ask(run, "pause")
+        """Begin no more steps of a run, whichever worker has it; errors as for `cancel`."""
+        self._wish(run, "pause", {"paused": True})
 
     def resume(self, run: str) -> None:
         """Go on after `pause`; errors as for `cancel`."""
-        self._ask(run, "resume")
+        self._wish(run, "resume", {"paused": False})
 
     def send(self, run: str, text: str) -> None:
         """Tell the orchestrator of a run something, which it reads before its next step.
@@ -162,30 +167,72 @@ class Queue:
         """
         self._ask(run, "send", text)
 
-    def answer(self, run: str, decisions: Sequence[Mapping[str, Any]]) -> None:
-        """Answer what a run asks a person, one decision for each request, in their order.
+    def answer(self, run: str, decisions: Mapping[str, Mapping[str, Any]]) -> None:
+        """Answer what a run asks a person: all of it, or some.
 
         Args:
             run: The run.
-            decisions: As for `HumanInTheLoopMiddleware`: `{"type": "approve"}` for example.
+            decisions: By the request's id, which is among the `ids` of `look`; each as for
+                `HumanInTheLoopMiddleware`, `{"type": "approve"}` for example.
 
         Raises:
             KeyError: There is no such run.
-            ValueError: It asks for nothing.
+            ValueError: It does not ask for that, or the decision is not allowed.
         """
         if not decisions:
-            msg = "no decisions were given: one is needed for each request"
+            msg = "no decisions were given: name at least one request"
             raise ValueError(msg)
-        self._ask(run, "answer", [dict(one) for one in decisions])
+        self._ask(run, "answer", {key: dict(one) for key, one in decisions.items()})
 
     def look(self, run: str) -> dict[str, Any]:
-        """Look at a run at work: `counts`, `agents`, and `asked`, what waits for a person.
+        """Look at a run at work: `counts`, `agents`, and `asked`, all that waits for a person.
 
         Raises:
             KeyError: There is no such run.
             ValueError: It is not at work.
         """
         return self._ask(run, "look")
+
+    def prune(self, *, older_than: float) -> list[str]:
+        """Forget the runs that ended, with their tasks and outcomes; journals are not touched.
+
+        Args:
+            older_than: Seconds since their end.
+
+        Returns:
+            The names of the runs.
+        """
+        before = datetime.fromtimestamp(time.time() - older_than, UTC).isoformat()
+        old = self._client.list_workflows(
+            status=_ENDED, completed_before=before, load_input=False, load_output=False
+        )
+        self._client.delete_workflows([one.workflow_id for one in old])
+        return [one.workflow_id for one in old if one.name != engine.CONTROL]
+
+    def _found(self, run: str) -> WorkflowStatus:
+        found = self._client.list_workflows(workflow_ids=[run])
+        if not found:
+            msg = f"the queue has no run {run!r}"
+            raise KeyError(msg)
+        return found[0]
+
+    def _wish(self, run: str, command: str, wish: dict[str, bool]) -> None:
+        """Write down what is wished, for whoever has the run later, and tell whoever has it now."""
+        status = self.status(run)
+        if status.state not in _OPEN:
+            msg = f"run {run!r} is {status.state}, not at work: it cannot {command}"
+            raise ValueError(msg)
+        self._client.update_workflow_attributes(run, wish, merge=True)
+        if status.state == "queued":
+            return
+        try:
+            self._ask(run, command)
+        except TimeoutError:
+            return  # the worker is gone; the next one reads what is written down
+        except ValueError:
+            now = self.status(run).state
+            if now == "running" or (now != "queued" and command != "cancel"):
+                raise
 
     def _ask(self, run: str, command: str, argument: Any = None) -> dict[str, Any]:
         """Ask the worker that has a run."""
@@ -219,13 +266,16 @@ class Queue:
             command,
             argument,
         )
-        while handle.get_status().status in ("ENQUEUED", "PENDING"):
-            if time.monotonic() > deadline or self.status(status.id).worker != status.worker:
-                self._client.cancel_workflow(handle.get_workflow_id())
-                return None
-            time.sleep(0.05)
-        answer: dict[str, Any] | None = handle.get_result()
-        return answer
+        try:
+            while handle.get_status().status in ("ENQUEUED", "PENDING"):
+                if time.monotonic() > deadline or self.status(status.id).worker != status.worker:
+                    self._client.cancel_workflow(handle.get_workflow_id())
+                    return None
+                time.sleep(0.05)
+            answer: dict[str, Any] | None = handle.get_result()
+            return answer
+        finally:
+            self._client.delete_workflow(handle.get_workflow_id())
 
     # --- schedules ----------------------------------------------------------------------------
 
@@ -244,11 +294,7 @@ class Queue:
         Raises:
             ValueError: The cron expression or the timezone cannot be read.
         """
-        from croniter import croniter  # noqa: PLC0415  only here
-
-        if not croniter.is_valid(cron, second_at_beginning=True):
-            msg = f"cron={cron!r} is no schedule: give five fields such as '0 6 * * 1-5'"
-            raise ValueError(msg)
+        check_cron(cron)
         if timezone is not None and timezone not in available_timezones():
             msg = f"timezone={timezone!r} is not known: give a name such as 'Europe/Berlin'"
             raise ValueError(msg)

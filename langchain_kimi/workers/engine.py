@@ -15,11 +15,12 @@ VERSION = "1"
 """Of what is kept in the queue. DBOS runs what was submitted under the version of the worker."""
 
 RUNS = "langchain-kimi-runs"
+SUSPECTS = "langchain-kimi-suspects"
+"""For runs that workers died with more than once: each worker has one of them at a time."""
+
 RUN = "langchain_kimi.run"
 SCHEDULED = "langchain_kimi.scheduled"
 CONTROL = "langchain_kimi.control"
-
-_CONTROL_THREADS = 16
 
 
 def control_queue(worker: str) -> str:
@@ -27,8 +28,12 @@ def control_queue(worker: str) -> str:
     return f"langchain-kimi-control-{worker}"
 
 
-def configuration(place: Place, worker: str, concurrency: int) -> DBOSConfig:
-    """Return the settings of a worker's engine: a thread for each run, and some for control."""
+def configuration(place: Place, worker: str) -> DBOSConfig:
+    """Return the settings of a worker's engine.
+
+    Threads are not limited: the queue's concurrency may be that of another worker, and control
+    must not wait behind runs.
+    """
     return DBOSConfig(
         name=APPLICATION,
         system_database_url=place.queue_url,
@@ -36,7 +41,6 @@ def configuration(place: Place, worker: str, concurrency: int) -> DBOSConfig:
         application_version=VERSION,
         serializer=DBOSPortableJSONSerializer(),
         log_level="WARNING",
-        max_executor_threads=concurrency + _CONTROL_THREADS,
         scheduler_polling_interval_sec=1.0,
         notification_listener_polling_interval_sec=0.2,
     )

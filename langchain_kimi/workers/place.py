@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
@@ -22,6 +23,14 @@ SET tcp_keepalives_count = 3
 
 _SQLITE = (3, 42) if sys.version_info >= (3, 12) else (3, 35)
 """The oldest SQLite: on newer Pythons DBOS lets it write times to the millisecond."""
+
+_CLIENT_KEEPALIVES = {
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""So that a worker notices likewise that its server is gone, or the way to it."""
 
 
 class Presence(Protocol):
@@ -62,7 +71,7 @@ class Place:
                 "Give a folder, or postgresql://user@host/database."
             )
             raise ValueError(msg)
-        self._where = text
+        self._where = _noticing(text) if self.is_shared else text
         if not self.is_shared:
             _check_sqlite()
             Path(text).mkdir(parents=True, exist_ok=True)
@@ -125,6 +134,14 @@ def _check_sqlite() -> None:
             "Python 3.11 or a Python with a newer SQLite, such as uv's."
         )
         raise OSError(msg)
+
+
+def _noticing(url: str) -> str:
+    """Add what lets a connection notice that its server is silent, unless the URL says it."""
+    parts = urlsplit(url)
+    given = {pair.partition("=")[0] for pair in parts.query.split("&")}
+    added = [f"{name}={value}" for name, value in _CLIENT_KEEPALIVES.items() if name not in given]
+    return urlunsplit(parts._replace(query="&".join(filter(None, [parts.query, *added]))))
 
 
 class _FolderPresence:

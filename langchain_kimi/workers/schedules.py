@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 from dbos import DBOS
 
 from langchain_kimi.workers import engine
+
+logger = logging.getLogger(__name__)
+
+
+def check_cron(cron: str) -> None:
+    """Refuse a cron expression that cannot be read, or that never comes due.
+
+    Raises:
+        ValueError: It is one of these.
+    """
+    try:
+        croniter(cron, datetime.now(UTC), second_at_beginning=True).get_next()
+    except (CroniterError, ValueError, KeyError, AttributeError) as error:
+        msg = f"cron={cron!r} is no schedule ({error}): give five fields such as '0 6 * * 1-5'"
+        raise ValueError(msg) from None
 
 
 def last_due(schedule: dict[str, Any], now: datetime) -> datetime | None:
@@ -38,7 +54,12 @@ def catch_up() -> list[str]:
     for schedule in DBOS.list_schedules(status="ACTIVE"):
         if schedule["workflow_name"] != engine.SCHEDULED:
             continue
-        due = last_due(dict(schedule), now)
+        try:
+            due = last_due(dict(schedule), now)
+        except (CroniterError, ValueError, KeyError, TypeError) as error:
+            name, kind = schedule["schedule_name"], type(error).__name__
+            logger.warning("schedule %s cannot be read, and never fires: %s", name, kind)
+            continue
         if due is not None:
             moment = timedelta(milliseconds=1)
             DBOS.backfill_schedule(schedule["schedule_name"], due - moment, due + moment)

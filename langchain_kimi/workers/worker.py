@@ -11,18 +11,21 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from contextvars import Context
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-from dbos import DBOS, StepOptions, WorkflowStatus
+from dbos import DBOS, DBOSClient, StepOptions
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from langchain_kimi.swarm import Journal
 from langchain_kimi.workers import engine, schedules
 from langchain_kimi.workers.place import Place, Presence
 from langchain_kimi.workers.runner import Observer, Runner
+from langchain_kimi.workers.takeover import note_leaving, take_over, wishes_of
 from langchain_kimi.workers.task import Task
+from langchain_kimi.workers.threads import Threads
 from langchain_kimi.workers.webhook import WebhookRefusedError, tell
 
 logger = logging.getLogger(__name__)
@@ -36,8 +39,7 @@ LOOK_SECONDS = 1.0
 QUEUE_SECONDS = 0.25
 """How often a worker looks into the queue."""
 
-MOST_TAKEOVERS = 10
-"""A run that so many workers died with is given up: it may be what kills them."""
+_CHECK_SECONDS = 15.0
 
 _TRIES = 5
 
@@ -68,6 +70,7 @@ class Worker:
         private_hosts: Sequence[str] = (),
         observe: Observer | None = None,
         patience: float = 3600.0,
+        ends_process: bool = False,
     ) -> None:
         """Set it up; nothing is opened before `serve`.
 
@@ -83,6 +86,9 @@ class Worker:
             observe: Called with each event of each run.
             patience: Seconds that a run waits for what passes, such as an endpoint that is away,
                 before it fails.
+            ends_process: Whether the process may be ended where a tool or a connection still
+                blocks a thread when all else is over. Without it `serve` waits for the thread,
+                for a run must not go on elsewhere while a tool of it works here.
 
         Raises:
             ValueError: For a concurrency below 1, or an unknown kind of place.
@@ -99,52 +105,70 @@ class Worker:
         self._private_hosts = tuple(private_hosts)
         self._observe = observe
         self._patience = patience
+        self._ends_process = ends_process
         self._stop: asyncio.Event | None = None
+        self._hurry: asyncio.Event | None = None
 
     async def serve(self) -> None:
         """Work until `stop`, SIGTERM or SIGINT; then take no more, and wait for what runs.
+
+        A second signal leaves at once what runs. The loop's default executor is replaced.
 
         Raises:
             OSError: The folder has a worker already, or the database cannot be reached.
             WorkerLostError: The database was lost. The runs are on disk; start the worker again.
         """
         loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
+        self._stop, self._hurry = asyncio.Event(), asyncio.Event()
+        loop.set_default_executor(threads := Threads())
         for number in (signal.SIGTERM, signal.SIGINT):
             with suppress(NotImplementedError, ValueError, RuntimeError):  # not in the main thread
-                loop.add_signal_handler(number, self._stop.set)
+                loop.add_signal_handler(number, self.stop)
         presence = await asyncio.to_thread(self._place.enter, self.name)
+        code = 1
         try:
             async with self._place.stores() as (journal, saver):
                 runner = Runner(self._agent(journal, saver), self._observe, patience=self._patience)
-                await asyncio.to_thread(self._launch, runner, loop)
-                grace = 0.0
+                client = await asyncio.to_thread(engine.client, self._place)
                 try:
-                    await self._watch(presence)
-                    grace = self._grace
+                    await self._work(presence, runner, client)
                 finally:
-                    await self._end(runner, grace=grace)
+                    await asyncio.to_thread(client.destroy)
+            code = 0
         finally:
+            await threads.ended(code, ends_process=self._ends_process)
             presence.leave()
+
+    async def _work(self, presence: Presence, runner: Runner, client: DBOSClient) -> None:
+        await asyncio.to_thread(self._launch, runner, asyncio.get_running_loop())
+        grace = 0.0
+        try:
+            await self._watch(presence, runner, client)
+            grace = self._grace
+        finally:
+            await self._end(presence, runner, client, grace=grace)
 
     def stop(self) -> None:
         """Let `serve` come to its end, as SIGTERM does; to be called in its loop."""
-        if self._stop is not None:
-            self._stop.set()
+        if self._stop is not None and self._hurry is not None:
+            (self._hurry if self._stop.is_set() else self._stop).set()
 
     # --- the engine ---------------------------------------------------------------------------
 
     def _launch(self, runner: Runner, loop: asyncio.AbstractEventLoop) -> None:
-        DBOS(config=engine.configuration(self._place, self.name, self._concurrency))
+        DBOS(config=engine.configuration(self._place, self.name))
         self._register(runner, loop)
         own = engine.control_queue(self.name)
-        DBOS.listen_queues([engine.RUNS, own])
+        DBOS.listen_queues([engine.RUNS, engine.SUSPECTS, own])
         DBOS.launch()
         DBOS.register_queue(
             engine.RUNS,
             worker_concurrency=self._concurrency,
             polling_interval_sec=QUEUE_SECONDS,
             on_conflict="always_update",
+        )
+        DBOS.register_queue(
+            engine.SUSPECTS, worker_concurrency=1, polling_interval_sec=QUEUE_SECONDS
         )
         DBOS.register_queue(own, polling_interval_sec=QUEUE_SECONDS)
         schedules.catch_up()
@@ -159,11 +183,11 @@ class Worker:
                 raise _Left from None
 
         def run(task: dict[str, Any]) -> dict[str, Any]:
-            asked = Task.model_validate(task)
-            name = DBOS.workflow_id
+            name, asked = DBOS.workflow_id, None
             assert name is not None
             try:
-                told = inside(runner.run(name, asked))
+                asked = Task.kept(task)
+                told = inside(runner.run(name, asked, Context().run(wishes_of, name)))
             except Exception as error:
                 self._ended(_failed(name, error), asked)
                 raise
@@ -180,9 +204,9 @@ class Worker:
         DBOS.workflow(name=engine.SCHEDULED)(scheduled)
         DBOS.workflow(name=engine.CONTROL)(control)
 
-    def _ended(self, told: dict[str, Any], task: Task) -> dict[str, Any]:
+    def _ended(self, told: dict[str, Any], task: Task | None) -> dict[str, Any]:
         """Tell a run's end to whom it may concern; what was told is not told again."""
-        if task.webhook is not None:
+        if task is not None and task.webhook is not None:
             told = {**told, "webhook": self._told_to(task.webhook, told)}
         if self._notify is not None:
             try:
@@ -209,76 +233,76 @@ class Worker:
 
     # --- life ---------------------------------------------------------------------------------
 
-    async def _watch(self, presence: Presence) -> None:
+    async def _watch(self, presence: Presence, runner: Runner, client: DBOSClient) -> None:
         """Look after runs of workers that are gone, until it is time to stop."""
         assert self._stop is not None
         while not self._stop.is_set():
+            await self._seen(presence)
             try:
-                await asyncio.to_thread(presence.check)
-                await asyncio.to_thread(self._take_over, presence)
+                await asyncio.to_thread(take_over, presence, self.name)
             except OSError as error:
-                msg = f"{error}; the runs are on disk, start the worker again"
-                raise WorkerLostError(msg) from None
+                raise _lost(error) from None
+            await self._grant(runner, client)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), LOOK_SECONDS)
 
-    def _take_over(self, presence: Presence) -> None:
-        """Put the runs of workers that are gone back into the queue.
+    async def _seen(self, presence: Presence) -> None:
+        """Check that the database sees this worker.
 
-        Only the holder of a dead worker's lock does it, so that no run goes back twice: once a
-        run is back, it is not the dead worker's any more.
+        Raises:
+            WorkerLostError: It does not, or does not answer.
         """
-        pending = DBOS.list_workflows(
-            status="PENDING", queue_name=engine.RUNS, load_input=False, load_output=False
-        )
-        for worker in {one.executor_id for one in pending} - {self.name, None}:
-            done = presence.is_gone(str(worker))
-            if done is None:
-                continue
-            try:
-                left = DBOS.list_workflows(
-                    status="PENDING",
-                    queue_name=engine.RUNS,
-                    executor_id=worker,
-                    load_input=False,
-                    load_output=False,
-                )
-                for one in left:
-                    _put_back(one)
-                DBOS.delete_queue(engine.control_queue(str(worker)))
-            finally:
-                done()
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await asyncio.to_thread(presence.check)
+        except OSError as error:
+            raise _lost(error) from None
 
-    def _leave(self, runs: Sequence[str]) -> None:
-        """Note that a worker which ends in order, and does not die, leaves these runs."""
-        for run in runs:
-            DBOS.update_workflow_attributes(run, {"left_by": self.name}, merge=True)
+    async def _grant(self, runner: Runner, client: DBOSClient) -> None:
+        """Cancel the runs at work that were cancelled past us: taken just then, or in a drain."""
+        if not (at_work := runner.at_work()):
+            return
+        for one in await asyncio.to_thread(
+            client.list_workflows, workflow_ids=at_work, load_input=False, load_output=False
+        ):
+            if one.status == "CANCELLED" or (one.attributes or {}).get("cancelled"):
+                await runner.control(one.workflow_id, "cancel", None)
 
-    async def _end(self, runner: Runner, *, grace: float) -> None:
+    async def _end(
+        self, presence: Presence, runner: Runner, client: DBOSClient, *, grace: float
+    ) -> None:
         """Take no more runs, wait for those at work, and leave the rest as it is on disk."""
+        assert self._hurry is not None
         if grace > 0 and (at_work := runner.at_work()):
-            await asyncio.to_thread(self._leave, at_work)
-        await asyncio.to_thread(
-            DBOS.destroy, destroy_registry=True, workflow_completion_timeout_sec=ceil(grace)
+            await asyncio.to_thread(note_leaving, client, at_work, self.name)
+        ending = asyncio.ensure_future(
+            asyncio.to_thread(
+                DBOS.destroy, destroy_registry=True, workflow_completion_timeout_sec=ceil(grace)
+            )
         )
-        await runner.stop()
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        try:
+            while grace > 0 and not ending.done() and not hurry.done():
+                await self._seen(presence)
+                await self._grant(runner, client)
+                await runner.leave_waiting()
+                await asyncio.wait(
+                    {ending, hurry}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+        finally:
+            hurry.cancel()
+            if grace == 0 or not ending.done():
+                await runner.stop()
+            await ending
+            await runner.stop()
+
+
+def _lost(error: OSError) -> WorkerLostError:
+    said = str(error) or "the database does not answer"
+    return WorkerLostError(f"{said}; the runs are on disk, start the worker again")
 
 
 def _failed(run: str, error: Exception) -> dict[str, Any]:
     """Return what is told of a run that failed; the error's words may hold what is nobody's."""
     reason = f"failed: {type(error).__name__}"
     return {"run": run, "status": "failed", "result": "", "missing": [reason], "usage": {}}
-
-
-def _put_back(run: WorkflowStatus) -> None:
-    """Put a dead worker's run back into the queue, unless it was put back too often."""
-    known = run.attributes or {}
-    left = known.get("left_by") == run.executor_id
-    taken = known.get("takeovers", 0) + (not left)
-    DBOS.update_workflow_attributes(run.workflow_id, {"takeovers": taken}, merge=True)
-    if taken > MOST_TAKEOVERS:
-        logger.error("run %s is given up: %d workers died with it", run.workflow_id, taken)
-        DBOS.cancel_workflow(run.workflow_id)
-        return
-    DBOS.resume_workflow(run.workflow_id, queue_name=engine.RUNS)
-    logger.info("took run %s over from worker %s", run.workflow_id, run.executor_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dbos import DBOS
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import ValidationError
@@ -20,7 +22,7 @@ from langchain_kimi import ChatKimi
 from langchain_kimi.errors import KimiAuthenticationError, KimiServerError
 from langchain_kimi.swarm import RetryPolicy, create_background_agent
 from langchain_kimi.testing import KimiServer, call, say, server_error, unauthorized
-from langchain_kimi.workers import Queue, Task, Worker
+from langchain_kimi.workers import Queue, Task, Worker, engine
 from langchain_kimi.workers.runner import Runner
 from langchain_kimi.workers.webhook import WebhookRefusedError, tell
 
@@ -101,8 +103,8 @@ async def test_a_run_is_looked_at_paused_and_cancelled(tmp_path: Path, kimi: Kim
         await asyncio.to_thread(queue.send, run, "No hurry.")
         with pytest.raises(ValueError, match="no sub-agent 'nobody'"):
             await asyncio.to_thread(queue.cancel, run, "nobody")
-        with pytest.raises(ValueError, match="does not ask for anything"):
-            await asyncio.to_thread(queue.answer, run, [{"type": "approve"}])
+        with pytest.raises(ValueError, match="does not ask for 'it'"):
+            await asyncio.to_thread(queue.answer, run, {"it": {"type": "approve"}})
         await asyncio.to_thread(queue.cancel, run, one)
         await until(lambda: _agents(queue, run, "running") == [two])
         await asyncio.to_thread(queue.cancel, waiting)
@@ -111,6 +113,9 @@ async def test_a_run_is_looked_at_paused_and_cancelled(tmp_path: Path, kimi: Kim
         ended = await asyncio.to_thread(queue.wait, run, seconds=20)
         with pytest.raises(ValueError, match="is ended, not at work"):
             await asyncio.to_thread(queue.pause, run)
+        assert queue._client.list_workflows(name=engine.CONTROL) == [], "no trace of control stays"
+        assert sorted(queue.prune(older_than=0)) == sorted([run, waiting])
+        assert queue.runs() == []
 
     assert again == run
     assert ended.outcome is not None
@@ -118,6 +123,39 @@ async def test_a_run_is_looked_at_paused_and_cancelled(tmp_path: Path, kimi: Kim
     assert len(ended.outcome["missing"]) == 2
     assert ended.task == "rest twice"
     assert seen.count("started") == 2
+
+
+async def test_control_does_not_wait_behind_runs(tmp_path: Path, kimi: KimiServer) -> None:
+    kimi.respond_with(two_at_rest)
+    async with working(tmp_path, kimi, [rest], concurrency=1) as queue:
+        first = await asyncio.to_thread(queue.submit, "rest first")
+        await until(lambda: queue.status(first).state == "running")
+        await asyncio.to_thread(  # as a worker with more room does, for all
+            DBOS.register_queue,
+            engine.RUNS,
+            worker_concurrency=40,
+            polling_interval_sec=0.1,
+            on_conflict="always_update",
+        )
+        runs = [await asyncio.to_thread(queue.submit, f"rest {n}") for n in range(24)]
+        await until(lambda: all(one.state == "running" for one in queue.runs()))
+        for run in runs:
+            await asyncio.to_thread(queue.cancel, run)
+        ended = [await asyncio.to_thread(queue.wait, run, seconds=30) for run in runs]
+    assert {one.outcome["status"] for one in ended if one.outcome} == {"cancelled"}
+
+
+async def test_a_run_that_is_taken_while_it_is_cancelled_does_not_go_on(
+    tmp_path: Path, kimi: KimiServer
+) -> None:
+    kimi.respond_with(two_at_rest)
+    told: list[dict[str, Any]] = []
+    async with working(tmp_path, kimi, [rest], notify=told.append) as queue:
+        run = await asyncio.to_thread(queue.submit, "rest")
+        await until(lambda: queue.status(run).state == "running")
+        queue._client.cancel_workflow(run)  # what `cancel` did, had it seen the run queued
+        await until(lambda: told)
+    assert told[0]["status"] == "cancelled"
 
 
 def _agents(queue: Queue, run: str, status: str) -> list[str]:
@@ -140,11 +178,10 @@ async def test_a_person_is_asked_and_answers(tmp_path: Path, kimi: KimiServer) -
         run = await asyncio.to_thread(queue.submit, "pay 5")
         await until(lambda: queue.status(run).state == "running")
         asked = await until(lambda: queue.look(run)["asked"])
-        with pytest.raises(ValueError, match="1 decisions are needed, 2 were given"):
-            await asyncio.to_thread(queue.answer, run, [{"type": "approve"}] * 2)
+        (request,) = asked["ids"]
         with pytest.raises(ValueError, match="'perhaps' is no decision for pay; allowed"):
-            await asyncio.to_thread(queue.answer, run, [{"type": "perhaps"}])
-        await asyncio.to_thread(queue.answer, run, [{"type": "approve"}])
+            await asyncio.to_thread(queue.answer, run, {request: {"type": "perhaps"}})
+        await asyncio.to_thread(queue.answer, run, {request: {"type": "approve"}})
         ended = await asyncio.to_thread(queue.wait, run, seconds=20)
     assert asked["action_requests"][0]["args"] == {"amount": 5}
     assert asked["review_configs"][0]["action_name"] == "pay"
@@ -230,9 +267,25 @@ def test_a_webhook_that_leads_inside_is_refused(url: str) -> None:
         tell(url, {})
 
 
+def test_a_webhook_whose_host_is_not_known_for_a_moment_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror("Temporary failure in name resolution")
+
+    monkeypatch.setattr("langchain_kimi.tools.hosts.socket.getaddrinfo", fail)
+    with pytest.raises(OSError, match="could not be resolved"):
+        tell("https://hooks.example.org/x", {})
+
+
 def test_what_is_no_task_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="the task is empty"):
         Task(task=" ")
+    for url in ("ftp://host/x", "no url", "", "https://", "https://[bad/x", "https://a:b@host/"):
+        with pytest.raises(ValidationError, match="give an https URL"):
+            Task(task="x", webhook=url)
+    assert "s3cret" not in repr(Task(task="x", webhook="https://host/s3cret"))
+    assert Task.kept({"task": "x", "priority": 3}) == Task(task="x")
     with pytest.raises(ValidationError, match="A budget has no moneys"):
         Task(task="x", budget={"moneys": 3})
     with pytest.raises(ValueError, match="mysql"):
@@ -244,6 +297,8 @@ def test_what_is_no_task_is_refused(tmp_path: Path) -> None:
             queue.status("x")
         with pytest.raises(ValueError, match="is no schedule"):
             queue.schedule("daily", "every day", "x")
+        with pytest.raises(ValueError, match="is no schedule"):
+            queue.schedule("never", "0 0 30 2 *", "x")
         with pytest.raises(ValueError, match="Mars"):
             queue.schedule("daily", "0 6 * * *", "x", timezone="Mars/Base")
         with pytest.raises(KeyError, match="no schedule 'daily'"):
@@ -298,7 +353,7 @@ async def test_a_run_that_fails_is_told_too(
         run = await asyncio.to_thread(queue.submit, task)
         ended = await asyncio.to_thread(queue.wait, run, seconds=30)
         with pytest.raises(ValueError, match="no decisions were given"):
-            queue.answer(run, [])
+            queue.answer(run, {})
     assert ended.state == "failed"
     assert "KimiAuthenticationError" in str(ended.error)
     assert receiver.bodies[-1]["status"] == "failed"

@@ -1,14 +1,21 @@
 """A worker in a process of its own: `python worker_process.py WHERE BASE_URL LOG [concurrency]`."""
 
 import asyncio
+import os
 import sys
+import time
 from pathlib import Path
 
 from langchain_core.tools import tool
 
 from langchain_kimi import ChatKimi
 from langchain_kimi.swarm import create_background_agent
-from langchain_kimi.workers import Worker
+from langchain_kimi.workers import Worker, takeover
+
+POISON, BLOCKING = "word-666", "word-3600"
+"""Words that kill the process, and that block a thread for an hour."""
+
+takeover.SUSPECT_AFTER = takeover.MOST_DEATHS = 1
 
 
 def main(where: str, base_url: str, log: str, concurrency: str = "3", grace: str = "20") -> None:
@@ -21,6 +28,11 @@ def main(where: str, base_url: str, log: str, concurrency: str = "3", grace: str
     @tool
     def mark(word: str) -> str:
         """Mark a word."""
+        if word == POISON:
+            os._exit(9)
+        if word == BLOCKING:
+            note(f"block {word}")
+            time.sleep(3600)
         note(f"mark {word}")
         return "marked"
 
@@ -32,6 +44,7 @@ def main(where: str, base_url: str, log: str, concurrency: str = "3", grace: str
         where,
         concurrency=int(concurrency),
         grace=float(grace),
+        ends_process=True,
         notify=lambda told: note(f"end {told['run']} {told['status']}"),
     )
     print("ready", flush=True)
