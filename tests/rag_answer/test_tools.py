@@ -89,6 +89,26 @@ def test_the_conditions_hold_for_every_tool(library) -> None:
     assert "forecast.pdf" not in tools["search"].invoke({"query": "price of oats in 2024"})
 
 
+def test_conditions_on_pages_and_kinds_hold_for_every_tool(library) -> None:
+    table = page_id(library, "sales of oats in tonnes")
+    cover = page_id(library, "Birch Mills Annual Report")
+    edges = {"left": 0, "top": 0, "right": 1, "bottom": 1}
+    for where in (
+        Filter(pages=(3, 3)),
+        Filter(ids=(table,)),
+        Filter(kinds=("table",)),
+        Filter(documents=(table.split(":")[0],), pages=(2, 3)),
+    ):
+        tools = {tool.name: tool for tool in rag_tools(library, where=where)}
+        assert "Oats" in tools["open_page"].invoke({"page_id": table})[0]["text"]
+        assert images(tools["look_at"].invoke({"page_id": table, **edges}))
+        for name, more in (("open_page", {}), ("look_at", edges)):
+            assert "There is no page" in tools[name].invoke({"page_id": cover, **more})
+    second = {tool.name: tool for tool in rag_tools(library, where=Filter(pages=(2, 2)))}
+    assert "shows nothing" in second["watch"].invoke({"path": "talk.mp4", "start": 0, "end": 1})
+    assert images(second["watch"].invoke({"path": "talk.mp4", "start": 0, "end": 4}))
+
+
 @pytest.mark.parametrize("dialect", ["nvidia", "vllm", "moonshot"])
 async def test_the_tool_agent_searches_and_looks(library, kimi_server_factory, dialect) -> None:
     from langchain_kimi import ChatKimi
@@ -104,6 +124,8 @@ async def test_the_tool_agent_searches_and_looks(library, kimi_server_factory, d
     assert result["messages"][-1].text == "81 tonnes."
     assert "report.pdf, page 3" in shown(server.requests[1])
     assert pictures(server.requests[2]) == 1
+    for message in server.requests[2]["messages"]:
+        assert message["role"] == "user" or not pictures({"messages": [message]})
     await llm.aclose()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from langchain_kimi.rag.answer.sources import load_pages, pages_of
 from langchain_kimi.rag.corpus import Corpus
 from langchain_kimi.rag.errors import RagError
 from langchain_kimi.rag.geometry import Box
-from langchain_kimi.rag.index.records import DocumentRecord, Filter
+from langchain_kimi.rag.index.records import Filter, Level
 from langchain_kimi.rag.retrieve.search import Found, clock
 
 Blocks = list[dict[str, Any]]
@@ -115,13 +115,15 @@ class _Desk:
         end: Annotated[float, Field(gt=0, description="Seconds; at most a few minutes later.")],
     ) -> Blocks:
         """See frames of a span of a video with their times, and read what is said in it."""
-        document = self._document(path)
+        allowed = self._scenes(path)
         scenes = [
             scene
-            for scene in pages_of(self._corpus, document.id)
-            if (scene.start or 0.0) < end and (scene.end or 0.0) > start
+            for scene in allowed
+            if kind_of(scene.document) == "scene"
+            and (scene.start or 0.0) < end
+            and (scene.end or 0.0) > start
         ]
-        if kind_of(document) != "scene" or not scenes:
+        if not scenes:
             msg = f"{path} shows nothing from {start:g} s to {end:g} s."
             raise ToolException(msg)
         blocks: Blocks = []
@@ -138,34 +140,33 @@ class _Desk:
         return [*blocks, {"type": "text", "text": _CONTENT}]
 
     def _found(self, page_id: str) -> Found:
-        pages = load_pages(self._corpus, [page_id])
-        if not pages or not self._is_allowed(pages[0].document):
+        pages = self._allowed(load_pages(self._corpus, [page_id]))
+        if not pages:
             msg = f"There is no page {page_id!r}. Take an id that search gave."
             raise ToolException(msg)
         return pages[0]
 
-    def _document(self, path: str) -> DocumentRecord:
-        for record in self._corpus.documents():
-            if record.path == path and self._is_allowed(record):
-                return record
-        msg = f"There is no document {path!r}. Take a path that search gave."
-        raise ToolException(msg)
+    def _scenes(self, path: str) -> list[Found]:
+        """Return the scenes of a video, or the pages of another document, that may be seen."""
+        ids = [record.id for record in self._corpus.documents() if record.path == path]
+        allowed = [page for one in ids for page in self._allowed(pages_of(self._corpus, one))]
+        if not allowed:
+            msg = f"There is no document {path!r}. Take a path that search gave."
+            raise ToolException(msg)
+        return allowed
 
-    def _is_allowed(self, document: DocumentRecord) -> bool:
-        """Tell whether the conditions on documents let this one be read."""
-        if self._where == Filter():
-            return True
-        where = Filter(
-            documents=(document.id,),
-            paths=self._where.paths,
-            media_types=self._where.media_types,
-            tags=self._where.tags,
-            after=self._where.after,
-            before=self._where.before,
-        )
-        named = not self._where.documents or document.id in self._where.documents
-        namespace = self._corpus.namespace
-        return named and bool(self._corpus.store.units(namespace, level="document", where=where))
+    def _allowed(self, pages: Sequence[Found]) -> list[Found]:
+        """Return the pages that meet the conditions: those of a kind hold something of it."""
+        if self._where == Filter() or not pages:
+            return list(pages)
+        documents = {page.document.id for page in pages}
+        if self._where.documents:
+            documents &= set(self._where.documents)
+        where = replace(self._where, documents=tuple(documents))
+        level: Level = "chunk" if where.kinds else "page"
+        units = self._corpus.store.units(self._corpus.namespace, level=level, where=where)
+        places = {(unit.document_id, unit.page) for unit in units} if documents else set()
+        return [page for page in pages if (page.document.id, page.page) in places]
 
 
 def _entry(page: Found) -> str:
