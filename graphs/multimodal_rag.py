@@ -11,6 +11,8 @@ from langchain_kimi.server.namespaces import served_namespace
 
 BASE = Path(__file__).resolve().parents[1]
 """The folder below which the indexes lie."""
+MOST_EVIDENCE = 240_000
+"""Tokens that leave room for question and answer in Kimi's window of 262,144."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,9 @@ class Context(ModelChoice):
     )
     evidence_tokens: int = field(
         default=96_000,
-        metadata={"description": "Tokens of pages, crops and frames before the model."},
+        metadata={
+            "description": "Tokens of pages, crops and frames before the model, up to 240,000."
+        },
     )
     visual_tokens: int | None = field(
         default=None,
@@ -60,6 +64,9 @@ def _corpus(context: Context | None) -> Corpus:
 
 def _budget(context: Context | None) -> EvidenceBudget:
     chosen = context or Context()
+    if chosen.evidence_tokens > MOST_EVIDENCE:
+        msg = f"evidence_tokens={chosen.evidence_tokens}: at most {MOST_EVIDENCE:,} fit the window"
+        raise ValueError(msg)
     return EvidenceBudget(tokens=chosen.evidence_tokens, visual=chosen.visual_tokens)
 
 

@@ -116,6 +116,16 @@ async def test_the_served_graph_keeps_tenants_and_folders_apart(served, kimi_ser
             )
 
 
+async def test_the_served_graph_refuses_more_than_the_window(served, kimi_server) -> None:
+    kimi_server.respond_with(lambda _: plan(OATS))
+    for tokens in (240_001, 0):
+        context = served.Context(
+            corpus="index", base_url=kimi_server.base_url, evidence_tokens=tokens
+        )
+        with pytest.raises(ValueError, match=f"{tokens}: "):
+            await served.graph.ainvoke(asked(OATS), context=context)
+
+
 def test_the_form_describes_each_field(served) -> None:
     schema = served.graph.get_context_jsonschema()
     assert {"corpus", "namespace", "evidence_tokens", "model"} <= set(schema["properties"])
