@@ -1,13 +1,15 @@
-"""What LangGraph's development server costs, against the same graph in process.
+"""What a run costs on the two servers, against the same graph in process; what a kill loses.
 
     python benchmarks/server.py           50 jobs
     python benchmarks/server.py --quick   the same with 20
 
-The graph is one node that answers at once, so what is measured is the server's own: it looks for
-work twice a second while it is idle, which is most of a lone run. Runs lost on a kill: a batch is
-begun, the server gets SIGKILL after it has written its state (every ten seconds), and a second
-server on the same folder is asked for them; what was begun later than that would be lost. The last
-line is JSON.
+Needs Debian's PostgreSQL, redis-server, and Aegra (`python scripts/setup.py aegra`). The graph is
+one node that answers at once, so what is measured is the servers' own. A run is streamed to its
+end, as chat clients do; `wait` is the call that gives the last state alone. Runs lost on a kill:
+two servers of Aegra on one PostgreSQL, runs of some seconds begun on both, one gets SIGKILL while
+it has runs at work; what does not end well on the other one is lost. Leases are of 4 seconds here,
+so that the benchmark need not wait for the 30 of production. The last line is JSON: the figures of
+Aegra, and those of LangGraph's development server as `langgraph_dev_…`.
 """
 
 from __future__ import annotations
@@ -17,23 +19,28 @@ import asyncio
 import json
 import os
 import re
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from _harness import print_result, print_table
 from langgraph_sdk import get_client
+from workers import postgres
 
-WRITTEN = 12.0
-"""Seconds in which the development server has written its state: it does so every ten."""
-
+AEGRA = Path(sys.prefix, "aegra/bin")
+ENDED = {"success", "error", "interrupted", "timeout"}
+LEASES = {
+    "HEARTBEAT_INTERVAL_SECONDS": "1",
+    "LEASE_DURATION_SECONDS": "4",
+    "REAPER_INTERVAL_SECONDS": "1",
+    "STUCK_PENDING_THRESHOLD_SECONDS": "10",
+}
 GRAPH = """
 import asyncio
 
@@ -42,7 +49,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 async def answer(state: MessagesState) -> dict:
     if state["messages"][-1].content == "rest":
-        await asyncio.sleep(30)
+        await asyncio.sleep(5)
     return {"messages": [{"role": "ai", "content": "done"}]}
 
 
@@ -58,13 +65,24 @@ SAY: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}]}
 REST: dict[str, Any] = {"messages": [{"role": "user", "content": "rest"}]}
 
 
+class Server:
+    """A server that is up: its process, its URL, and the seconds that it took."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, up: str) -> None:
+        started = time.monotonic()
+        while process.poll() is None and time.monotonic() - started < 120:
+            if found := re.search(up, log.read_text(), re.DOTALL):
+                self.process, self.url = process, found[1]
+                self.boot = time.monotonic() - started
+                return
+            time.sleep(0.02)
+        msg = f"the server did not start:\n{log.read_text()}"
+        raise RuntimeError(msg)
+
+
 @contextmanager
-def server(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, float]]:
-    """Run `langgraph dev` in a folder; yield it, its URL, and the seconds until it was up."""
-    command = [
-        str(Path(sys.executable).with_name("langgraph")), "dev", "--host", "127.0.0.1",
-        "--port", "18670", "--no-browser", "--no-reload", "--n-jobs-per-worker", "50",
-    ]  # fmt: skip
+def running(folder: Path, command: list[str], up: str, more: Mapping[str, str]) -> Iterator[Server]:
+    """Run a server in a folder until the end."""
     environment = {
         "HOME": str(folder),
         "LANGGRAPH_CLI_NO_ANALYTICS": "1",
@@ -73,25 +91,60 @@ def server(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, float]]
         "NO_COLOR": "1",
         "PATH": os.environ["PATH"],
     }
-    started = time.monotonic()
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    path = folder / f"log-{time.monotonic_ns()}"
+    with path.open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env={**environment, **more}, stdout=log, stderr=log
+        )
         try:
-            yield process, *_up(folder / "log", process, started)
+            yield Server(process, path, up)
         finally:
             process.kill()
             process.wait()
 
 
-def _up(log: Path, process: subprocess.Popen[bytes], started: float) -> tuple[str, float]:
-    while process.poll() is None and time.monotonic() - started < 120:
-        text = log.read_text()
-        url = re.search(r"API: \S*?(http://127\.0\.0\.1:\d+)", text)
-        if url and "Application started up" in text:
-            return url.group(1), time.monotonic() - started
-        time.sleep(0.05)
-    msg = f"langgraph dev did not start:\n{log.read_text()}"
-    raise RuntimeError(msg)
+@contextmanager
+def langgraph_dev(folder: Path) -> Iterator[Server]:
+    """Run LangGraph's development server."""
+    command = [
+        str(Path(sys.executable).with_name("langgraph")), "dev", "--host", "127.0.0.1",
+        "--port", "18670", "--no-browser", "--no-reload", "--n-jobs-per-worker", "50",
+    ]  # fmt: skip
+    up = r"API: \S*?(http://127\.0\.0\.1:\d+).*Application started up"
+    with running(folder, command, up, {}) as server:
+        yield server
+
+
+@contextmanager
+def aegra(folder: Path, database: str, redis: str) -> Iterator[Server]:
+    """Run a server as in deploy/compose.yaml; a warm database has its tables already."""
+    command = [str(AEGRA / "uvicorn"), "aegra_api.main:app", "--host", "127.0.0.1", "--port", "0"]
+    more = {
+        "AEGRA_CHECKPOINT_DURABILITY": "sync",
+        "DATABASE_URL": database,
+        "ENV_MODE": "PRODUCTION",
+        "N_JOBS_PER_WORKER": "20",
+        "REDIS_BROKER_ENABLED": "true",
+        "REDIS_URL": redis,
+        **LEASES,
+    }
+    with running(folder, command, r"running on (http://127\.0\.0\.1:\d+)", more) as server:
+        yield server
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[str]:
+    """Run Redis on a socket in a folder; yield its URL."""
+    socket = folder / "redis"
+    command = ["redis-server", "--port", "0", "--save", "", "--unixsocket", str(socket)]
+    process = subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.DEVNULL)
+    try:
+        while not socket.exists():
+            time.sleep(0.02)
+        yield f"unix://{socket}"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 async def in_process(folder: Path, runs: int) -> float:
@@ -108,76 +161,111 @@ async def in_process(folder: Path, runs: int) -> float:
 
 async def served(url: str, runs: int, jobs: int) -> dict[str, float]:
     """Return what runs cost one after the other, all at once, and until the first event."""
-    async with get_client(url=url) as client:
-        await client.runs.wait(None, "bench", input=SAY)
-        alone, first = [], []
-        for _ in range(runs):
-            start = time.perf_counter()
-            await client.runs.wait(None, "bench", input=SAY)
-            alone.append(time.perf_counter() - start)
+    async with get_client(url=url, api_key=None) as client:
+
+        async def streamed() -> tuple[float, float]:
             start = time.perf_counter()
             stream = client.runs.stream(None, "bench", input=SAY, stream_mode="values")
             await anext(stream)
-            first.append(time.perf_counter() - start)
+            first = time.perf_counter() - start
             _ = [part async for part in stream]
+            return first, time.perf_counter() - start
+
+        async def waited() -> float:
+            start = time.perf_counter()
+            await client.runs.wait(None, "bench", input=SAY)
+            return time.perf_counter() - start
+
+        await streamed()
+        alone = [await streamed() for _ in range(runs)]
+        waits = [await waited() for _ in range(max(3, runs // 5))]
         start = time.perf_counter()
-        await asyncio.gather(*(client.runs.wait(None, "bench", input=SAY) for _ in range(jobs)))
+        await asyncio.gather(*(streamed() for _ in range(jobs)))
         return {
-            "run_ms": statistics.median(alone) * 1e3,
-            "stream_first_event_ms": statistics.median(first) * 1e3,
+            "run_ms": statistics.median(end for _, end in alone) * 1e3,
+            "wait_ms": statistics.median(waits) * 1e3,
+            "stream_first_event_ms": statistics.median(first for first, _ in alone) * 1e3,
             "runs_per_s": jobs / (time.perf_counter() - start),
         }
 
 
-async def begun(url: str, jobs: int) -> list[tuple[str, str]]:
-    """Begin runs that are still at work when the server dies, after it has written them down."""
-    async with get_client(url=url) as client:
-        made = []
-        for _ in range(jobs):
-            thread = (await client.threads.create())["thread_id"]
-            run = await client.runs.create(thread, "bench", input=REST)
-            made.append((thread, run["run_id"]))
-        await asyncio.sleep(WRITTEN)
-        return made
+async def lost(servers: tuple[Server, Server], database: str, jobs: int) -> tuple[int, int]:
+    """Kill the second server under load; return how many runs it had, and how many are lost."""
+    first, second = servers
+    async with (
+        get_client(url=first.url, api_key=None) as one,
+        get_client(url=second.url, api_key=None) as other,
+    ):
+        made = [await _begun((one, other)[n % 2]) for n in range(jobs)]
+        while not (had := _at_work(database, second)):  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.1)
+        second.process.kill()
+        second.process.wait()
+        deadline = time.monotonic() + 120
+        while True:
+            found = await asyncio.gather(*(one.runs.get(*ids) for ids in made))
+            if {run["status"] for run in found} <= ENDED or time.monotonic() > deadline:
+                return had, sum(run["status"] != "success" for run in found)
+            await asyncio.sleep(0.2)
 
 
-async def lost(url: str, made: list[tuple[str, str]]) -> int:
-    """Return how many runs did not come to their end on the second server."""
-    async with get_client(url=url) as client:
-        await asyncio.gather(
-            *(client.runs.join(thread, run) for thread, run in made), return_exceptions=True
-        )
-        found = await asyncio.gather(
-            *(client.runs.get(thread, run) for thread, run in made), return_exceptions=True
-        )
-    return sum(isinstance(run, BaseException) or run["status"] != "success" for run in found)
+async def _begun(client: Any) -> tuple[str, str]:
+    thread = (await client.threads.create())["thread_id"]
+    return thread, (await client.runs.create(thread, "bench", input=REST))["run_id"]
+
+
+def _at_work(database: str, server: Server) -> int:
+    import psycopg
+
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("SELECT claimed_by FROM runs WHERE status = 'running'")
+        return sum(f"-{server.process.pid}-" in str(worker) for (worker,) in rows)
+
+
+def figures(server: Server, alone: float, rounds: int, jobs: int) -> dict[str, float]:
+    """Return the figures of a server."""
+    found = asyncio.run(served(server.url, rounds, jobs))
+    return {
+        "boot_s": server.boot,
+        "overhead_per_run_ms": found["run_ms"] - alone,
+        "overhead_per_wait_ms": found["wait_ms"] - alone,
+        f"runs_per_s_{jobs}_jobs": found["runs_per_s"],
+        "stream_first_event_ms": found["stream_first_event_ms"],
+    }
 
 
 def main(*, quick: bool) -> dict[str, float]:
     """Measure everything; return the figures."""
     jobs, rounds = (20, 10) if quick else (50, 30)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        postgres() as database,
+        redis_server(Path(name)) as to,
+    ):
+        folder, url = Path(name), database.format("postgres")
         (folder / "graph.py").write_text(GRAPH)
         configuration = {"dependencies": ["."], "graphs": {"bench": "./graph.py:graph"}}
         (folder / "langgraph.json").write_text(json.dumps(configuration))
-        with server(folder) as (process, url, boot):
-            alone = asyncio.run(in_process(folder, rounds))
-            found = asyncio.run(served(url, rounds, jobs))
-            made = asyncio.run(begun(url, jobs))
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        with server(folder) as (_, url, _boot):
-            missing = asyncio.run(lost(url, made))
-    rows = {"in process": alone, "server": found["run_ms"]}
-    print_table("one run after the other", "ms", rows, "in process")
-    return {
-        "boot_s": boot,
-        "overhead_per_run_ms": found["run_ms"] - alone,
-        f"runs_per_s_{jobs}_jobs": found["runs_per_s"],
-        "stream_first_event_ms": found["stream_first_event_ms"],
-        "lost_runs_on_kill": missing,
+        alone = asyncio.run(in_process(folder, rounds))
+        with langgraph_dev(folder) as development:
+            theirs = figures(development, alone, rounds, jobs)
+        with aegra(folder, url, to):
+            pass  # makes the tables, once for all
+        with aegra(folder, url, to) as first:
+            found = figures(first, alone, rounds, jobs)
+            with aegra(folder, url, to) as second:
+                had, missing = asyncio.run(lost((first, second), url, jobs))
+    rows = {
+        "in process": alone,
+        "Aegra, PostgreSQL: streamed": found["overhead_per_run_ms"] + alone,
+        "Aegra, PostgreSQL: wait": found["overhead_per_wait_ms"] + alone,
+        "langgraph dev: streamed": theirs["overhead_per_run_ms"] + alone,
+        "langgraph dev: wait": theirs["overhead_per_wait_ms"] + alone,
     }
+    print_table("one run after the other", "ms", rows, "in process")
+    print(f"killed: a server of Aegra with {had} of {jobs} runs at work; lost: {missing}")
+    others = {f"langgraph_dev_{name}": figure for name, figure in theirs.items()}
+    return {**found, "lost_runs_on_kill": missing, **others}
 
 
 if __name__ == "__main__":

@@ -7,9 +7,8 @@ only one of FastAPI.
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from langchain_core.utils.env import env_var_is_set
@@ -34,20 +33,28 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """
     if is_guarded():
         gate()
-    if env_var_is_set(METRICS):
-        from langchain_kimi.server.metrics import gather  # noqa: PLC0415 - an extra
-
-        gather()
-    if not env_var_is_set(TRACES):
+    async with AsyncExitStack() as observed:
+        if env_var_is_set(METRICS):
+            await observed.enter_async_context(_metrics())
+        if env_var_is_set(TRACES):
+            observed.callback(_traces())
         yield
-        return
+
+
+@asynccontextmanager
+async def _metrics() -> AsyncIterator[None]:
+    from langchain_kimi.server.metrics import gather  # noqa: PLC0415 - an extra
+    from langchain_kimi.server.queues import watched_queues  # noqa: PLC0415 - an extra
+
+    gather()
+    async with watched_queues():
+        yield
+
+
+def _traces() -> Callable[[], None]:
     from langchain_kimi.server.traces import trace  # noqa: PLC0415 - an extra
 
-    provider = trace(content=os.environ.get(CONTENT) == "1")
-    try:
-        yield
-    finally:
-        provider.shutdown()
+    return trace(content=env_var_is_set(CONTENT)).shutdown
 
 
 app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)

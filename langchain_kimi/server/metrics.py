@@ -7,6 +7,7 @@ that callers cannot make labels.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from contextvars import ContextVar
@@ -92,8 +93,8 @@ class MetricsHandler(BaseCallbackHandler):
         cached = usage.get("input_token_details", {}).get("cache_read") or 0
         self._figures.tokens.labels(model, "reasoning").inc(reasoning)
         self._figures.tokens.labels(model, "cached").inc(cached)
-        price = sent * _price(PRICE_INPUT) + got * _price(PRICE_OUTPUT)
-        self._figures.cost.labels(model).inc(price / _MILLION)
+        price_input, price_output = prices()
+        self._figures.cost.labels(model).inc((sent * price_input + got * price_output) / _MILLION)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Count a call that failed."""
@@ -124,7 +125,17 @@ class MetricsHandler(BaseCallbackHandler):
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Count a run that failed or was interrupted or cancelled."""
-        self._left(run_id, "error")
+        if self._left(run_id, "error"):
+            self._forget()
+
+    def _forget(self) -> None:
+        """Count the calls as cancelled that were in flight when their run was stopped.
+
+        No callback tells of them. A handler is made for each run that nothing calls, so the calls
+        that it has are that run's.
+        """
+        for run_id in list(self._started):
+            self._ended(run_id, OTHER, "cancelled")
 
     def _ended(self, run_id: UUID, model: str, outcome: str) -> None:
         started = self._started.pop(run_id, None)
@@ -147,8 +158,13 @@ _handler: ContextVar[MetricsHandler | None] = ContextVar("kimi_metrics", default
 
 @lru_cache(maxsize=1)
 def gather() -> None:
-    """Let every run of this process be counted while `KIMI_METRICS` is set."""
+    """Let every run of this process be counted while `KIMI_METRICS` is set.
+
+    Raises:
+        ValueError: When a price in the environment is none.
+    """
     figures()
+    prices()
     retry.observers.append(_waits)
     register_configure_hook(_handler, True, MetricsHandler, SWITCH)
 
@@ -173,5 +189,23 @@ def _model(message: AIMessage | None) -> str:
     return model_label(message.response_metadata.get("model_name")) if message else OTHER
 
 
+@lru_cache(maxsize=1)
+def prices() -> tuple[float, float]:
+    """Return the operator's prices of a million tokens, sent and got; 0 where none is given.
+
+    Raises:
+        ValueError: When one is no number from 0 on; the text names the variable.
+    """
+    return _price(PRICE_INPUT), _price(PRICE_OUTPUT)
+
+
 def _price(name: str) -> float:
-    return float(os.environ.get(name) or 0)
+    given = os.environ.get(name) or "0"
+    try:
+        price = float(given)
+    except ValueError:
+        price = math.nan
+    if not math.isfinite(price) or price < 0:
+        msg = f"{name}={given!r} is no price: give a number from 0 on, such as 0.6."
+        raise ValueError(msg)
+    return price

@@ -18,7 +18,14 @@ from opentelemetry.trace import Status
 from langchain_kimi.server.labels import model_label
 
 _MODEL = "llm.model_name"
-_ALLOWED = ("openinference.span.kind", "llm.token_count.")
+_KIND = "openinference.span.kind"
+_NAMES = frozenset({
+    "ChatKimi", "answer", "approve", "background", "check", "draft", "look", "model",
+    "multimodal_rag", "orchestrate", "pack", "render", "report", "rerank", "retrieve", "swarm",
+    "tool_use", "tools", "understand", "visual_to_code",
+})  # fmt: skip
+"""Names of spans that are ours; callers may name a run anything, and then its kind stands there."""
+_ALLOWED = (_KIND, "llm.token_count.")
 
 
 class WithoutContent(SpanExporter):
@@ -66,7 +73,7 @@ def _bare(span: ReadableSpan) -> ReadableSpan:
     if span.attributes and _MODEL in span.attributes:
         kept[_MODEL] = model_label(span.attributes[_MODEL])
     return ReadableSpan(
-        name=span.name,
+        name=span.name if span.name in _NAMES else str(kept.get(_KIND, "span")),
         context=span.context,
         parent=span.parent,
         resource=span.resource,

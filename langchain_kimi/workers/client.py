@@ -114,6 +114,13 @@ class Queue:
         )
         return [_status(one) for one in found]
 
+    def waiting(self) -> list[datetime]:
+        """Return when the runs were submitted that no worker has taken yet."""
+        found = self._client.list_workflows(
+            name=[engine.RUN, engine.SCHEDULED], status="ENQUEUED", load_input=False
+        )
+        return [_status(one).submitted for one in found]
+
     def wait(self, run: str, *, seconds: float | None = None) -> RunStatus:
         """Wait for a run's end.
 

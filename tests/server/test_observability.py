@@ -1,5 +1,6 @@
 """Health, figures and traces: counts leave, words do not."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from langchain_kimi.testing import KimiServer, call, rate_limited, say
+from langchain_kimi.server.metrics import prices
+from langchain_kimi.testing import KimiServer, call, rate_limited, say, slow_first_token
 from tests.langgraph_dev import langgraph_dev
 from tests.server.conftest import copy_of_deployment
 
@@ -112,6 +114,37 @@ async def test_a_model_that_a_caller_names_makes_no_label(
     assert "made/up" not in str(found)
 
 
+async def test_a_call_that_is_cancelled_is_in_flight_no_more(
+    guarded: str, alice: Any, kimi: KimiServer
+) -> None:
+    kimi.clear()
+    kimi.script(slow_first_token(60), say("Late."))
+    before = metrics(guarded)
+    thread = (await alice.threads.create())["thread_id"]
+    run = await alice.runs.create(
+        thread,
+        "tool_use",
+        input={"messages": [{"role": "user", "content": WORDS}]},
+        context={"base_url": kimi.base_url},
+    )
+    async with asyncio.timeout(30):
+        while metrics(guarded)["kimi_requests_in_flight", ()] == 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    await alice.runs.cancel(thread, run["run_id"], wait=True)
+    after = metrics(guarded)
+    assert after["kimi_requests_in_flight", ()] == 0
+    cancelled = ("kimi_requests_total", (("model", "other"), ("outcome", "cancelled")))
+    assert after[cancelled] - before.get(cancelled, 0) == 1
+
+
+@pytest.mark.parametrize("price", ["1,5", "nan", "-1"])
+def test_a_price_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, price: str) -> None:
+    monkeypatch.setenv("KIMI_PRICE_OUTPUT", price)
+    prices.cache_clear()
+    with pytest.raises(ValueError, match="KIMI_PRICE_OUTPUT"):
+        prices()
+
+
 class Collector(ThreadingHTTPServer):
     """Takes what an OTLP exporter sends."""
 
@@ -153,6 +186,7 @@ def test_spans_hold_counts_and_no_words(
         "assistant_id": "tool_use",
         "input": {"messages": [{"role": "user", "content": f"Question: {WORDS}"}]},
         "metadata": {"note": WORDS},
+        "config": {"run_name": WORDS},
     }
     with langgraph_dev(
         tmp_path,

@@ -196,6 +196,27 @@ def test_the_health_check_of_the_compose_file(first: Server, deployment: SelfHos
     assert subprocess.run(command, timeout=30, check=False).returncode == 0
 
 
+async def test_what_waits_for_a_worker_is_shown(first: Server, deployment: SelfHosted) -> None:
+    async def shown() -> dict[str, float]:
+        async with httpx.AsyncClient(base_url=first.url) as client:
+            told = (await client.get("/metrics")).text
+        lines = [line.rpartition(" ") for line in told.splitlines()]
+        return {name: float(value) for name, _, value in lines if name.startswith("kimi_queue")}
+
+    with Queue(deployment.database) as queue:
+        runs = [queue.submit(f"task {n}") for n in range(2)]
+
+        async def counted() -> bool:
+            return (await shown()).get('kimi_queue_waiting{queue="workers"}') == len(runs)
+
+        await until(counted)
+        found = await shown()
+        for run in runs:
+            queue.cancel(run)
+    assert found['kimi_queue_oldest_seconds{queue="workers"}'] > 0
+    assert found['kimi_queue_waiting{queue="servers"}'] == 0
+
+
 def test_a_worker_takes_tasks_from_the_same_database(deployment: SelfHosted) -> None:
     with deployment.worker(), Queue(deployment.database) as queue:
         ended = queue.wait(queue.submit("Say what each file in graphs/ does."), seconds=60)
