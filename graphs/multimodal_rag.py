@@ -7,6 +7,7 @@ from pathlib import Path
 from langchain_kimi.agents.served import ModelChoice, chosen_model
 from langchain_kimi.rag import Corpus
 from langchain_kimi.rag.answer import EvidenceBudget, create_multimodal_rag
+from langchain_kimi.rag.settings import open_corpus
 from langchain_kimi.server.namespaces import served_namespace
 
 BASE = Path(__file__).resolve().parents[1]
@@ -47,7 +48,7 @@ class Context(ModelChoice):
 
 @lru_cache(maxsize=32)
 def _opened(folder: Path, namespace: str) -> Corpus:
-    return Corpus(folder, namespace=namespace)
+    return open_corpus(folder, namespace=namespace)
 
 
 def _corpus(context: Context | None) -> Corpus:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 AEGRA = VENV / "aegra"
-AEGRA_EXTRAS = "aegra,milvus,office,rag,workers"  # as in deploy/Dockerfile
+AEGRA_EXTRAS = "aegra,local,milvus,office,rag,workers"  # as in deploy/Dockerfile
 WHAT = ["-e", str(ROOT), "--group", f"{ROOT}/pyproject.toml:dev"]  # the group names the extras
 
 

@@ -55,6 +55,7 @@ class SelfHosted:
             "KIMI_JOURNAL": self.database,
             "KIMI_QUEUE": self.database,
             "REDIS_URL": self.redis,
+            "KIMI_MILVUS_URI": "",  # a cluster is not at hand
             "KIMI_AUTH_KEYS": str(self.folder / "keys.json"),
             "HOME": str(self.folder),
             "LANGSMITH_TRACING": "false",

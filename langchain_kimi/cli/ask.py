@@ -16,6 +16,7 @@ from langchain_kimi.cli.model import Connection
 from langchain_kimi.cli.plain import plain
 from langchain_kimi.rag import Corpus, Filter, RagError
 from langchain_kimi.rag.answer import Answer, Citation, EvidenceBudget, create_multimodal_rag
+from langchain_kimi.rag.settings import open_corpus
 
 _STEPS = {
     "understood": "searching",
@@ -52,7 +53,7 @@ def ask(request: Request, connection: Connection) -> int:
         if not (request.corpus / "index.sqlite").is_file():
             msg = f"there is no index in {request.corpus}: run ingest first"
             raise ValueError(msg)
-        corpus = Corpus(request.corpus, namespace=request.namespace)
+        corpus = open_corpus(request.corpus, namespace=request.namespace)
         graph = create_multimodal_rag(
             corpus,
             llm,

@@ -45,12 +45,13 @@ def ingest(
 ) -> None:
     """Bring the index up to date with a folder of documents, pictures and videos."""
     _need_extra()
-    from langchain_kimi.rag import Corpus, IngestOptions, RagError
+    from langchain_kimi.rag import IngestOptions, RagError
+    from langchain_kimi.rag.settings import open_corpus
 
     console = Console(stderr=True)
     options = IngestOptions(workers=workers, tags=tuple(tag or ()), keep_missing=keep_missing)
     try:
-        corpus = Corpus(index, namespace=namespace, ocr=ocr)  # type: ignore[arg-type]
+        corpus = open_corpus(index, namespace=namespace, ocr=ocr)
         report = _run(corpus, folder, options, console)
     except (RagError, ValueError, FileNotFoundError) as error:
         console.print(f"[red]{escape(str(error))}[/]")
@@ -111,7 +112,8 @@ def search(
 ) -> None:
     """Find the pages, regions and scenes that fit a question."""
     _need_extra()
-    from langchain_kimi.rag import Corpus, Filter, RagError
+    from langchain_kimi.rag import Filter, RagError
+    from langchain_kimi.rag.settings import open_corpus
 
     where = Filter(paths=tuple(path or ()), tags=tuple(tag or ()))
     console = Console(stderr=True)
@@ -119,7 +121,7 @@ def search(
         console.print(f"[red]there is no index in {escape(str(index))}: run ingest first[/]")
         raise typer.Exit(2)
     try:
-        found = Corpus(index, namespace=namespace).search(question, k=k, where=where)
+        found = open_corpus(index, namespace=namespace).search(question, k=k, where=where)
     except (RagError, ValueError) as error:
         console.print(f"[red]{escape(str(error))}[/]")
         raise typer.Exit(2) from error
