@@ -9,7 +9,6 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.base import RunnableBinding
-from langchain_core.runnables.configurable import DynamicRunnable, RunnableConfigurableFields
 from langchain_core.runnables.utils import AnyConfigurableField, ConfigurableField
 from langchain_core.tools import BaseTool
 
@@ -25,34 +24,7 @@ else:
 
 _Bound = Runnable[LanguageModelInput, AIMessage]
 
-__all__ = ["Bindable", "ConfigurableKimi", "KimiBinding"]
-
-
-class ConfigurableKimi(RunnableConfigurableFields):  # type: ignore[type-arg]
-    """A model some of whose fields a run's config sets.
-
-    langchain-core builds the model anew for each run: without its connections, and with every field
-    given, which it reads as a wish not to stream (`streaming=False`). Here a run gets a copy.
-    """
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """Serialize as `RunnableConfigurableFields`, which `loads` knows."""
-        return RunnableConfigurableFields.lc_id()
-
-    def _prepare(
-        self, config: RunnableConfig | None = None
-    ) -> tuple[Runnable[LanguageModelInput, AIMessage], RunnableConfig]:
-        built, config = super()._prepare(config)
-        if built is self.default:
-            return built, config
-        model = cast("ChatKimi", self.default)
-        changed = {
-            name: value
-            for name in self.fields
-            if (value := getattr(built, name)) != getattr(model, name)
-        }
-        return model.changed(changed), config
+__all__ = ["Bindable", "KimiBinding"]
 
 
 class KimiBinding(RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]
@@ -84,13 +56,9 @@ class KimiBinding(RunnableBinding[LanguageModelInput, AIMessage]):  # type: igno
 
         What langchain-core returns would forward `bind_tools` to the model as it was built.
         """
-        model: Any = self.bound
-        if isinstance(model, RunnableConfigurableFields):
-            model, kwargs = model.default, {**model.fields, **kwargs}
-        made = RunnableSerializable.configurable_fields(model, **kwargs)
-        if isinstance(made, RunnableConfigurableFields):  # alternatives pass the fields on
-            made = ConfigurableKimi(default=made.default, fields=made.fields)
-        return self._around(made)
+        from langchain_kimi.configuring import configurable  # noqa: PLC0415  rarely needed
+
+        return self._around(configurable(self.bound, kwargs))
 
     def configurable_alternatives(
         self,
@@ -114,8 +82,8 @@ class KimiBinding(RunnableBinding[LanguageModelInput, AIMessage]):  # type: igno
     def chat_model(self) -> ChatKimi:
         """The model that is bound, without what a run's config changes of it."""
         bound: Any = self.bound
-        while isinstance(bound, DynamicRunnable):
-            bound = bound.default
+        while not hasattr(type(bound), "quirks"):
+            bound = bound.default  # of what a run's config changes
         return cast("ChatKimi", bound)
 
     def _rebound(self, later: Runnable[Any, Any]) -> Runnable[LanguageModelInput, AIMessage]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import operator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -72,11 +71,10 @@ _OPTIONS = frozenset(
 _TOO_LARGE = (KimiRequestTooLargeError, KimiContextOverflowError)
 
 
-@dataclass(slots=True, eq=False)
 class Call:
     """A conversation on its way to the server, and its reply on the way back.
 
-    Attributes:
+    Args:
         llm: The model that is called.
         links: Its connections.
         messages: The conversation; left untouched.
@@ -84,11 +82,21 @@ class Call:
         options: Options of the call, in place of the model's fields.
     """
 
-    llm: ChatKimi
-    links: Links
-    messages: list[BaseMessage]
-    stop: Sequence[str] | None
-    options: dict[str, Any]
+    __slots__ = ("links", "llm", "messages", "options", "stop")
+
+    def __init__(
+        self,
+        llm: ChatKimi,
+        links: Links,
+        messages: list[BaseMessage],
+        stop: Sequence[str] | None,
+        options: dict[str, Any],
+    ) -> None:
+        self.llm = llm
+        self.links = links
+        self.messages = messages
+        self.stop = stop
+        self.options = options
 
     def request(self, *, stream: bool) -> Request:
         """Build the request.

@@ -43,22 +43,20 @@ def chunk_of(
         last: The reply's metadata, on its last chunk.
         usage: The reply's usage, on its last chunk.
     """
-    metadata = {"model_provider": PROVIDER, **(last or {})}
-    kwargs: dict[str, Any] = {}
+    metadata = {"model_provider": PROVIDER}
+    given: dict[str, Any] = {}  # what is left out is not validated, which costs a fifth of a chunk
     content: Any = delta.text
     if v1:
         metadata["output_version"] = "v1"
         content = list(_delta_blocks(delta))
     elif delta.reasoning is not None:
-        kwargs = {KEY: delta.reasoning}
-    return AIMessageChunk(
-        content=content,
-        additional_kwargs=kwargs,
-        tool_call_chunks=delta.calls,
-        response_metadata=metadata,
-        usage_metadata=usage,
-        chunk_position=None if last is None else "last",
-    )
+        given["additional_kwargs"] = {KEY: delta.reasoning}
+    if delta.calls:
+        given["tool_call_chunks"] = delta.calls
+    if last is not None:
+        metadata |= last
+        given |= {"usage_metadata": usage, "chunk_position": "last"}
+    return AIMessageChunk(content=content, response_metadata=metadata, **given)
 
 
 def whole_v1(message: AIMessage) -> AIMessage:
