@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from langchain_kimi.conversation import earlier_ids
 from langchain_kimi.errors import (
     KimiContextOverflowError,
     KimiError,
@@ -130,6 +131,7 @@ class Call:
                 parallel_tool_calls=switch(given, "parallel_tool_calls", None),
                 response_format=given.get("response_format"),
                 stream=stream,
+                earlier_ids=earlier_ids(),
                 stream_options=llm.stream_options if usage else None,
                 extra_body=laid_over(llm.model_kwargs, llm.extra_body, fields(given, "extra_body")),
             ),

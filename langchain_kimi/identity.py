@@ -48,7 +48,7 @@ def tracing_params(
         "ls_model_name": options.get("model") or llm.model,
     }
     temperature = options.get("temperature", llm.temperature)
-    if temperature is not None:
+    if temperature is not None and not llm.quirks.locks_sampling:
         params["ls_temperature"] = temperature
     budget = options.get("max_completion_tokens") or options.get("max_tokens") or llm.max_tokens
     if budget:

@@ -89,8 +89,9 @@ class Links:
 
 def key_of(llm: ChatKimi) -> SecretStr:
     """Return the key that a model sends: its own, else the environment's; empty sends none."""
-    if llm.api_key is not None:
-        return llm.api_key
+    key: Any = llm.api_key
+    if key is not None:  # an assigned one is not validated
+        return key if isinstance(key, SecretStr) else SecretStr(key)
     return SecretStr(os.environ.get(llm.quirks.api_key_env, ""))
 
 
@@ -98,7 +99,7 @@ def _settings(llm: ChatKimi) -> tuple[Any, ...]:
     return (
         llm.base_url,
         llm.endpoint,
-        llm.api_key,
+        llm.api_key and key_of(llm),
         llm.timeout,
         llm.max_retries,
         llm.verify_ssl,

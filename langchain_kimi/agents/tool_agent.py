@@ -14,8 +14,10 @@ from langchain.agents.middleware import (
     ModelRetryMiddleware,
     ToolErrorMiddleware,
 )
+from langchain.agents.structured_output import AutoStrategy, ProviderStrategy, ToolStrategy
 
 from langchain_kimi.agents.default_model import default_model
+from langchain_kimi.binding import KimiBinding
 from langchain_kimi.errors import KimiError
 from langchain_kimi.middleware import (
     BudgetMiddleware,
@@ -117,12 +119,24 @@ def create_tool_agent(
         tools,
         system_prompt=(default_prompt() if prompt is None else prompt) or None,
         middleware=[*(one for one in own if one.name not in given), *middleware],
-        response_format=response_format,
+        response_format=_answer_format(response_format, chosen),
         context_schema=context_schema,
         checkpointer=checkpointer,
         store=store,
         name=name,
     )
+
+
+def _answer_format(asked: Any, model: Any) -> Any:
+    """Let a bound Kimi answer in a schema as a bare one does.
+
+    langchain looks for the profile of a bare model. For a binding it would declare the schema as a
+    tool and force a call at every step, which Kimi cannot do while it thinks.
+    """
+    known = (ToolStrategy, ProviderStrategy, AutoStrategy)
+    if asked is None or isinstance(asked, known) or not isinstance(model, KimiBinding):
+        return asked
+    return ProviderStrategy(asked)
 
 
 @cache

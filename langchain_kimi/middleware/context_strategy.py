@@ -12,6 +12,7 @@ from typing import Any, Literal
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 
 from langchain_kimi.context import estimate_messages
+from langchain_kimi.conversation import remembering
 from langchain_kimi.middleware.discard_all import DiscardAll
 from langchain_kimi.middleware.hide_tool_results import HideToolResults
 from langchain_kimi.middleware.strategy import Strategy, TokenCounter
@@ -49,7 +50,8 @@ class ContextStrategy(AgentMiddleware[AgentState[Any], Any, Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         """Call the model with the edited messages."""
-        return handler(self._edited(request))
+        with remembering(request.state["messages"]):
+            return handler(self._edited(request))
 
     async def awrap_model_call(
         self,
@@ -57,7 +59,8 @@ class ContextStrategy(AgentMiddleware[AgentState[Any], Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
         """Call the model with the edited messages."""
-        return await handler(self._edited(request))
+        with remembering(request.state["messages"]):
+            return await handler(self._edited(request))
 
     def _edited(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
         strategy: Strategy = self.strategy

@@ -147,6 +147,13 @@ class _Structured:
         self._as_tool = as_tool
         self._repair = repair
 
+    def bound(self, options: dict[str, Any]) -> _Structured:
+        """Ask with further options of a call."""
+        llm = self._llm.bind(**options)
+        return _Structured(
+            cast("KimiBinding", llm), self._schema, as_tool=self._as_tool, repair=self._repair
+        )
+
     def whole(self, *, include_raw: bool) -> RunnableLambda[Any, Any]:
         """The runnable that asks for the whole answer."""
         return RunnableLambda(
@@ -313,29 +320,35 @@ class _InvokeOrStream(Runnable[Any, Any]):
     def __init__(self, asking: _Structured, *, include_raw: bool) -> None:
         self._asking = asking
         self._include_raw = include_raw
-        self._whole = asking.whole(include_raw=include_raw)
-        self._streamed = asking.streamed(include_raw=include_raw)
-        self.name = self._whole.name
+        self.whole = asking.whole(include_raw=include_raw)
+        self.streamed = asking.streamed(include_raw=include_raw)
+        self.name = self.whole.name
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self._asking, self._include_raw)
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return self._whole.invoke(input, config, **kwargs)
+        return self._with(kwargs).whole.invoke(input, config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return await self._whole.ainvoke(input, config, **kwargs)
+        return await self._with(kwargs).whole.ainvoke(input, config)
 
     def stream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        yield from self._streamed.stream(input, config, **kwargs)
+        yield from self._with(kwargs).streamed.stream(input, config)
 
     async def astream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        async for piece in self._streamed.astream(input, config, **kwargs):
+        async for piece in self._with(kwargs).streamed.astream(input, config):
             yield piece
+
+    def _with(self, options: dict[str, Any]) -> _InvokeOrStream:
+        """Return the runnable with further options of the call, which go to the model."""
+        if not options:
+            return self
+        return _InvokeOrStream(self._asking.bound(options), include_raw=self._include_raw)
 
 
 def _restored(asking: _Structured, include_raw: bool) -> _InvokeOrStream:

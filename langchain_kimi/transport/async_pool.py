@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import os
 import socket
 import threading
 import weakref
@@ -40,7 +41,7 @@ class AsyncPools:
     def current(self) -> Pool | None:
         """Return the pool of the running loop, where it has an open one."""
         pool = self._pools.get(asyncio.get_running_loop())
-        return None if pool is None or pool.session.closed else pool
+        return None if pool is None or pool.session.closed or pool.is_inherited else pool
 
     async def open(self) -> Pool:
         """Make a pool for the running loop."""
@@ -48,6 +49,8 @@ class AsyncPools:
             if other.is_closed():
                 self._pools.pop(other).close()
         loop = asyncio.get_running_loop()
+        if (former := self._pools.get(loop)) is not None and former.is_inherited:
+            former.leave()
         pool = self._pools[loop] = Pool(loop, self._server)
         await pool.open(self._pools)
         return pool
@@ -59,7 +62,7 @@ class AsyncPools:
     async def aclose(self) -> None:
         """Close the pool of the running loop now, those of other loops in theirs."""
         own = self._pools.pop(asyncio.get_running_loop(), None)
-        if own is not None:
+        if own is not None and not own.is_inherited:
             await own.end()
         self.close()
 
@@ -73,6 +76,7 @@ class Pool:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Server) -> None:
         self._loop = loop
+        self._process = os.getpid()
         self._thread = threading.get_ident()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._proxies: dict[str, str | None] = {}
@@ -101,6 +105,11 @@ class Pool:
         if self._life is not None and not self.session.closed:
             await self._life.aclose()
 
+    @property
+    def is_inherited(self) -> bool:
+        """Whether the connections are a parent's: a forked process must leave them alone."""
+        return self._process != os.getpid()
+
     def proxy(self, url: str) -> str | None:
         """Return the proxy for a URL, as the environment said when it was first asked."""
         origin = url.split("/", 3)[2]
@@ -112,6 +121,9 @@ class Pool:
         """Close the session from anywhere, now unless its loop runs or is another thread's."""
         if self.session.closed:
             return
+        if self.is_inherited:
+            self.leave()
+            return
         if self._rests_here():
             self._loop.run_until_complete(self.end())
             return
@@ -122,8 +134,21 @@ class Pool:
 
     def close_at_exit(self) -> None:
         """Close the session when the interpreter ends and its loop was never closed."""
-        if not self._loop.is_running() and not self._loop.is_closed():
+        if self.is_inherited:
+            self.leave()
+        elif not self._loop.is_running() and not self._loop.is_closed():
             self._loop.run_until_complete(self.end())
+
+    def leave(self) -> None:
+        """Let go of a parent's connections without touching them.
+
+        The sockets go first: a loop that closes an open one takes it out of the selector, which a
+        forked process shares with its parent.
+        """
+        for opened in list(self._sockets):
+            opened.close()
+        with contextlib.suppress(StopIteration):
+            self.session.close().send(None)
 
     def _rests_here(self) -> bool:
         """Whether the loop was stopped in this thread, and nothing but this thread may start it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from langchain_kimi.wire.tool_choice import decide_tool_choice
 from langchain_kimi.wire.tool_ids import IdRegister, ToolNames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from langchain_core.messages import BaseMessage
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from langchain_kimi.models import ModelFacts
 
 __all__ = ["Options", "Request", "build_request", "laid_over"]
+
+logger = logging.getLogger(__name__)
 
 TEMPERATURE = {True: 1.0, False: 0.6}
 """Moonshot's recommendation: thinking, instant (Kimi-K2.5 README, section 6)."""
@@ -50,6 +53,8 @@ class Options:
     response_format: Mapping[str, Any] | None = None
     stream: bool = False
     stream_options: Mapping[str, Any] | None = None
+    earlier_ids: Iterable[str] = ()
+    """Ids of tool calls that the conversation holds and the messages may not."""
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -132,11 +137,12 @@ def build_request(messages: Sequence[BaseMessage], options: Options) -> Request:
         body["stream"] = True
         if options.stream_options:
             body["stream_options"] = dict(options.stream_options)
+    earlier = dict.fromkeys(options.earlier_ids)
     return Request(
         body=laid_over(body, options.extra_body) if options.extra_body else body,
         headers={"NVCF-INPUT-ASSET-REFERENCES": ",".join(assets)} if assets else {},
         names=names,
-        ids=IdRegister(call.id or "" for call in called),
+        ids=IdRegister([*earlier, *(call.id or "" for call in called if call.id not in earlier)]),
         thinking=thinking,
         wants_json=answer.wants_json,
         must_call=choice.must_call,
@@ -191,6 +197,10 @@ def _sampling(options: Options, *, thinking: bool) -> dict[str, Any]:
         asked = options.temperature
         knobs["temperature"] = TEMPERATURE[thinking] if asked is None else asked
         knobs["top_p"] = TOP_P if options.top_p is None else options.top_p
+    elif options.temperature is not None or options.top_p is not None:
+        logger.debug(
+            "temperature and top_p are fixed at %s and were left out", options.endpoint.name
+        )
     if options.seed is not None:
         knobs["seed"] = options.seed
     if options.stop:

@@ -333,3 +333,25 @@ def divide(left: int, right: int) -> float:
 
 def _model(server: Any) -> Any:
     return ChatKimi(base_url=server.base_url, endpoint=server.dialect, api_key="x")
+
+
+async def test_ids_do_not_come_again_where_the_request_leaves_rounds_out(
+    server, model, run, tools
+) -> None:
+    server.script(
+        *[turn(call("list_files", path=".", pattern=f"*{n}*")) for n in range(4)], say("Done.")
+    )
+    agent = create_tool_agent(
+        model,
+        tools,
+        context_strategy=DiscardAll(trigger_tokens=40),
+        checkpointer=InMemorySaver(),
+    )
+
+    messages = await run(agent, ask(), CONFIG)
+
+    calls = [one["id"] for message in messages for one in getattr(message, "tool_calls", ())]
+    results = [message.tool_call_id for message in messages if isinstance(message, ToolMessage)]
+    assert len(server.requests[-1]["messages"]) < len(messages)
+    assert len(set(calls)) == 4
+    assert results == calls

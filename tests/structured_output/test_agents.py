@@ -15,7 +15,7 @@ from langchain.agents.structured_output import (
 )
 from langchain_core.messages import AIMessage
 
-from langchain_kimi import ChatKimi
+from langchain_kimi import ChatKimi, create_tool_agent
 from langchain_kimi.models import MODELS, facts_of
 from langchain_kimi.testing import KimiServer, call, say, think, turn
 
@@ -165,3 +165,31 @@ async def test_every_known_model_answers_by_the_provider_strategy(
                 assert "tool_choice" not in server.requests[-1]
         assert len(server.requests) == 6
         await model.aclose()
+
+
+@pytest.mark.parametrize("bound", ["bind", "with_config"])
+def test_a_bound_model_answers_in_a_schema_as_a_bare_one_does(
+    running: KimiServer, llm: ChatKimi, bound: str
+) -> None:
+    model: Any = llm.bind(seed=1) if bound == "bind" else llm.with_config(tags=["x"])
+    running.script(call("look_up", city="Paris"), say(json.dumps(PARIS)))
+
+    agent = create_tool_agent(model, [look_up], response_format=City)
+    result = agent.invoke({"messages": [("user", "How many people live in Paris?")]})
+
+    assert result["structured_response"] == City(**PARIS)
+    assert [body.get("tool_choice") for body in running.requests] == [None, None]
+    assert "look_up" in {tool["function"]["name"] for tool in running.requests[0]["tools"]}
+    assert len(running.requests[0]["tools"]) == 1
+
+
+async def test_options_of_a_call_go_to_the_model(running: KimiServer, llm: ChatKimi) -> None:
+    structured = llm.with_structured_output(City)
+    running.script(*[say(json.dumps(PARIS))] * 4)
+
+    for asked in (structured.invoke("?", seed=3), await structured.ainvoke("?", seed=3)):
+        assert asked == City(**PARIS)
+    assert list(structured.stream("?", seed=3))[-1] == City(**PARIS)
+    assert structured.bind(seed=3).invoke("?") == City(**PARIS)
+
+    assert [body["seed"] for body in running.requests] == [3] * 4

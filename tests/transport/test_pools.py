@@ -382,3 +382,29 @@ print('end')
     server = serve(answers(as_json(HELLO)))
     run_script(script, server.url)
     assert server.connections == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+@pytest.mark.parametrize("asks", [False, True], ids=["ends", "asks_and_ends"])
+def test_a_forked_process_leaves_the_connections_of_its_parents_loop(
+    serve: Serve, asks: bool
+) -> None:
+    """Parent and child share the loop's selector: what the child closes, the parent would miss."""
+    script = f"""
+loop = asyncio.new_event_loop()
+loop.run_until_complete(transport.apost('a', {{}}))
+child = os.fork()
+if child == 0:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # Python itself warns of the loop
+    if {asks}:
+        loop.run_until_complete(transport.apost('a', {{}}))
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+loop.run_until_complete(asyncio.wait_for(transport.apost('a', {{}}), 20))
+loop.run_until_complete(transport.aclose())
+loop.close()
+print('end')
+"""
+    server = serve(answers(as_json(HELLO)))
+    run_script(script, server.url)
+    assert server.connections == 1 + asks
