@@ -18,6 +18,7 @@ from typing import cast
 from langchain.agents.middleware import DockerExecutionPolicy, HostExecutionPolicy
 
 from langchain_kimi.coding.errors import CodingError
+from langchain_kimi.coding.trees import entries
 from langchain_kimi.tools.process import ExecutionPolicy, Outcome, run
 
 _FIRST_USER, _USERS = 1_900_000_000, 200_000_000
@@ -79,9 +80,8 @@ class Confinement:
         if self.user is None:
             return
         os.lchown(folder, self.user, self.user)
-        for place, folders, files in os.walk(folder):
-            for name in (*folders, *files):
-                os.lchown(Path(place, name), self.user, self.user)
+        for one in entries(folder) if folder.is_dir() else ():
+            os.lchown(one.path, self.user, self.user)
 
     def check_reach(self, folder: Path) -> None:
         """Refuse a folder that the user cannot enter.
@@ -138,6 +138,10 @@ class Confinement:
         place = "/tmp" if self._in_container else str(home)  # noqa: S108 - the container's own
         path = {} if self._in_container else {"PATH": os.environ.get("PATH", os.defpath)}
         return {
+            "GIT_CONFIG_COUNT": "1",  # the git directory is ours, and not the command's user's
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+            "GIT_OPTIONAL_LOCKS": "0",
             "HOME": place,
             "LANG": "C.UTF-8",
             "LOGNAME": "coder",

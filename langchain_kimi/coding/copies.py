@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from langchain_kimi.coding.confinement import Confinement, Limits
 from langchain_kimi.coding.errors import CodingError
 from langchain_kimi.coding.git import Git
 from langchain_kimi.coding.store import Store
+from langchain_kimi.coding.trees import entries, remove_tree
 from langchain_kimi.tools.process import ExecutionPolicy, Outcome
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
@@ -42,6 +41,7 @@ class Copy:
         self._lock = threading.RLock()
         self._admin = (store.git.directory or folder) / "worktrees" / name
         self._git = Git(directory=self._admin, tree=self.path)
+        self._is_found = False
 
     @contextmanager
     def held(self, hub: threading.RLock) -> Iterator[Copy]:
@@ -50,19 +50,30 @@ class Copy:
             if not (self._admin / "coding-ready").exists():
                 with hub:
                     self._make()
+            elif not self._is_found:
+                self._find_again()
+            self._is_found = True
             yield self
+
+    def _find_again(self) -> None:
+        """Free what a kill in the middle of a git command left: no other process works here."""
+        for lock in (*self._admin.glob("*.lock"), *self._branch_locks()):
+            lock.unlink(missing_ok=True)
+
+    def _branch_locks(self) -> Iterator[Path]:
+        yield from self._admin.parents[1].glob(f"refs/heads/{self.branch}.lock")
 
     def _make(self) -> None:
         """Check the branch out: a new one from the target, or the one that is there."""
         self.confinement.end_all()
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_tree(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.home.mkdir(parents=True, exist_ok=True)
         hub, store = self._store.git, self._store
-        hub("worktree", "prune")
+        self._forget()
         if not store.commit_of(f"refs/heads/{self.branch}"):
             hub("update-ref", f"refs/heads/{self.branch}", store.head)
-        hub("worktree", "add", "-q", "--force", str(self.path), self.branch)
+        hub("worktree", "add", "-q", "--force", "--lock", str(self.path), self.branch)
         self.own()
         self.confinement.check_reach(self.path)
         (self._admin / "coding-ready").touch()
@@ -83,22 +94,23 @@ class Copy:
             CodingError: A repository was made within the copy.
         """
         self._refuse_nested()
-        git = self._git
+        git, branch = self._git, f"refs/heads/{self.branch}"
+        git("symbolic-ref", "HEAD", branch)  # a command may have gone to another branch
         git("add", "--all")
-        tree, head = git("write-tree"), git("rev-parse", "HEAD")
-        if tree == git("rev-parse", "HEAD^{tree}"):
+        tree, head = git("write-tree"), git("rev-parse", branch)
+        if tree == git("rev-parse", f"{branch}^{{tree}}"):
             return head
         return self._record(tree, message, head)
 
     def _record(self, tree: str, message: str, *parents: str) -> str:
         git, parts = self._git, [part for parent in parents for part in ("-p", parent)]
         commit = git("commit-tree", tree, *parts, "-m", message)
-        git("update-ref", "HEAD", commit, parents[0])
+        git("update-ref", f"refs/heads/{self.branch}", commit, parents[0])
         return commit
 
     def take(self, tree: str, other: str) -> None:
         """Go over to a merged tree, whose other parent is a commit."""
-        head = self._git("rev-parse", "HEAD")
+        head = self._git("rev-parse", f"refs/heads/{self.branch}")
         self._git("read-tree", "-u", "--reset", tree)
         self._record(tree, f"Merge {self._store.target}", head, other)
         self.own()
@@ -108,16 +120,20 @@ class Copy:
         with self._lock, hub:
             self.confinement.end_all()
             (self._admin / "coding-ready").unlink(missing_ok=True)
-            shutil.rmtree(self.path, ignore_errors=True)
-            shutil.rmtree(self.home, ignore_errors=True)
-            self._store.git("worktree", "prune")
+            remove_tree(self.path)
+            remove_tree(self.home)
+            self._forget()
+
+    def _forget(self) -> None:
+        """Remove what git knows of this copy; `worktree prune` would look at the others, too."""
+        remove_tree(self._admin)
+        self._is_found = False
 
     def _refuse_nested(self) -> None:
         """Refuse a `.git` below the top: git would go into it and believe its config."""
-        for place, folders, files in os.walk(self.path):
-            found = [name for name in (*folders, *files) if name.casefold() == ".git"]
-            if found and Path(place) != self.path:
-                inside = Path(place, found[0]).relative_to(self.path)
+        for one in entries(self.path):
+            if one.name.casefold() == ".git" and Path(one.path).parent != self.path:
+                inside = Path(one.path).relative_to(self.path)
                 msg = f"{inside} is a repository within the repository. Remove it first."
                 raise CodingError(msg)
 

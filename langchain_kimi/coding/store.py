@@ -62,6 +62,9 @@ class Store:
                 "another target."
             )
             raise CodingError(msg)
+        if self._origin.run("check-ref-format", "--branch", self.target).returncode != 0:
+            msg = f"target={self.target!r} is no name of a branch."
+            raise CodingError(msg)
         self.git("init", "-q", "--bare", "--template=", f"--object-format={kind}", ".")
         info = directory / "objects/info"
         info.mkdir(exist_ok=True)
@@ -71,6 +74,7 @@ class Store:
             (directory / "shallow").write_bytes(shallow.read_bytes())
         (directory / "info").mkdir(exist_ok=True)
         (directory / "info/exclude").write_text(_IGNORED)
+        (directory / "info/attributes").write_text("* -filter\n")  # over what a tree names
         self.git("update-ref", self._target_ref, commit)
         self.git("update-ref", _BASE, commit)
         (directory / "coding-ready").touch()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import shutil
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from langchain_kimi.coding.confinement import Limits, default_policy
 from langchain_kimi.coding.copies import Copies
 from langchain_kimi.coding.errors import CodingError
 from langchain_kimi.coding.store import Store
+from langchain_kimi.coding.trees import remove_tree
 from langchain_kimi.tools.process import ExecutionPolicy
 
 _MOST_SHOWN = 40_000
@@ -57,6 +59,7 @@ class Workspace:
             raise CodingError(msg)
         self.folder = Path(folder or place.parent / f".{place.name}.coding").resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._free = weakref.finalize(self, os.close, _alone_in(self.folder))
         self.test_command = test_command
         self._store = Store(self.folder / "git", place, base=base, target=target)
         self.copies = Copies(
@@ -199,13 +202,31 @@ class Workspace:
         for agent in self.agents():
             self.remove(agent)
         self.pool.shutdown()
+        self._free()
 
     def delete(self) -> None:
         """Remove the folder with all that is in it. The target branch of the repository stays."""
         for agent in self.agents():
             self.copies.get(agent).remove(self.copies.hub)
         self.pool.shutdown()
-        shutil.rmtree(self.folder)
+        self._free()
+        remove_tree(self.folder)
+
+
+def _alone_in(folder: Path) -> int:
+    """Hold a folder for one workspace; the lock ends with the process, or when it is closed.
+
+    Raises:
+        CodingError: Another workspace has it.
+    """
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        msg = f"Another workspace works in {folder}. Close it, or give each a folder= of its own."
+        raise CodingError(msg) from None
+    return lock
 
 
 def _time(path: Path) -> float:

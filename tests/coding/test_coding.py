@@ -195,6 +195,11 @@ async def test_a_conflict_is_told_brought_over_and_resolved(workspace: Workspace
 async def test_work_is_found_again_after_a_kill(repository: Path, workspace: Workspace) -> None:
     use = Tools(workspace)
     await use("one", "edit_file", path="add.py", old_text="a - b", new_text="a + b")
+    with pytest.raises(CodingError, match="Another workspace works in"):
+        Workspace(repository, folder=workspace.folder, policy=POLICY)
+    workspace._free()  # as the end of the process does
+    left = workspace.folder / "git/worktrees/one/index.lock"
+    left.touch()  # what a kill in the middle of `git add` leaves
     again = Workspace(repository, folder=workspace.folder, policy=POLICY)
     assert again.agents() == ["one"]
     assert "+    return a + b" in again.diff("one")
@@ -296,6 +301,51 @@ async def test_nothing_that_a_repository_names_is_run(hostile: tuple[Path, Path]
     assert "Merged two" in await use("", "merge", agent_id="two")
     workspace.delete()
     assert not trap.exists(), trap.read_text()
+
+
+async def test_work_is_not_lost_with_gits_own_files(workspace: Workspace) -> None:
+    use = Tools(workspace)
+    await use("one", "run_command", command="echo work > kept.txt; rm .git")
+    await use("two", "run_command", command="true")
+    assert "kept.txt" in await use("one", "list_files")
+    assert "+work" in await use("", "show_diff", agent_id="one")
+    assert "Merged one" in await use("", "merge", agent_id="one")
+
+
+async def test_git_is_there_for_commands_and_leads_past_no_merge(
+    repository: Path, place: Path
+) -> None:
+    workspace = Workspace(repository, test_command="false", policy=POLICY)
+    use = Tools(workspace)
+    await use("one", "write_file", path="add.py", content="new\n")
+    assert "+new" in await use("one", "run_command", command="git diff")
+    admin = workspace.folder / "git/worktrees/one/HEAD"
+    admin.write_text("ref: refs/heads/langchain-kimi/result\n")  # as `git checkout` of it does
+    assert "+new" in await use("", "show_diff", agent_id="one")
+    assert "the tests failed" in await use("", "merge", agent_id="one")
+    assert git(repository, "branch", "--list", "langchain-kimi/*") == ""
+    trap = place / "sprung"
+    config = workspace.folder / "git/config"
+    config.write_text(f'{config.read_text()}[filter "x"]\n clean = touch {trap}; cat\n')
+    await use("one", "write_file", path=".gitattributes", content="* filter=x\n")
+    await use("", "show_diff", agent_id="one")
+    assert not trap.exists()
+    workspace.delete()
+
+
+async def test_deep_folders_are_refused_and_removed(workspace: Workspace) -> None:
+    use = Tools(workspace)
+    deep = "import os\nfor _ in range(1200):\n os.mkdir('d'); os.chdir('d')"
+    await use("one", "write_file", path="deep.py", content=deep)
+    await use("one", "run_command", command=f"{PYTHON} deep.py")
+    assert "more than 200 deep" in await use("", "show_diff", agent_id="one")
+    workspace.copies.get("one").remove(workspace.copies.hub)
+    assert not (workspace.folder / "trees/one").exists()
+
+
+def test_a_target_that_is_no_branch_is_refused(repository: Path, place: Path) -> None:
+    with pytest.raises(CodingError, match="is no name of a branch"):
+        Workspace(repository, folder=place / "other", target="-x")
 
 
 async def test_links_out_of_the_tree_are_not_followed(hostile: tuple[Path, Path]) -> None:
