@@ -118,7 +118,7 @@ class ChatRoutes:
         broken = part_of(parts, faults.ErrorEvent)
         if broken:
             return error_response(self._dialect, Refusal(500, broken.message))
-        return await performance.whole(reply, parts, headers)
+        return await performance.whole(reply, pending.request, parts, headers)
 
     def _reply(self, pending: Pending, request_id: str) -> Reply:
         cached = self._cache.cached_tokens(pending.request) if self._dialect.reports_cache else 0

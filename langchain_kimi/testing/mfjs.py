@@ -91,7 +91,10 @@ class _Check:
         if level > MAX_LEVELS:
             raise SchemaError(path, f"schema depth exceeds maximum limit of {MAX_LEVELS}")
         self._keywords(schema, path)
-        for name, definition in (schema.get("$defs") or {}).items():
+        definitions = schema.get("$defs", {})
+        if not isinstance(definitions, Mapping):
+            raise SchemaError(path, "$defs must be an object")
+        for name, definition in definitions.items():
             if "/" in name:
                 raise SchemaError(path, f"$defs name '{name}' must not contain '/' character")
             self.subschema(definition, _join(path, "$defs", name), level + 1)
@@ -166,8 +169,11 @@ class _Check:
         self._properties += len(properties)
         if self._properties > MAX_PROPERTIES:
             raise SchemaError(path, f"schema has more than {MAX_PROPERTIES} properties")
-        for name in schema.get("required") or ():
-            if name not in properties:
+        required = schema.get("required", [])
+        if not isinstance(required, list):
+            raise SchemaError(path, "required must be an array")
+        for name in required:
+            if not isinstance(name, str) or name not in properties:
                 raise SchemaError(path, f"required property '{name}' is not in properties")
         for name, subschema in properties.items():
             here = _join(path, "properties", name)
@@ -192,6 +198,9 @@ class _Check:
 
     def _ranges(self, schema: Schema, path: str) -> None:
         for low, high in (("minimum", "maximum"), ("minLength", "maxLength")):
+            for keyword in (low, high):
+                if not isinstance(schema.get(keyword, 0), int | float):
+                    raise SchemaError(path, f"{keyword} must be a number")
             if low in schema and high in schema and schema[low] > schema[high]:
                 raise SchemaError(path, f"{low} must not be greater than {high}")
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from langchain_kimi.testing import faults
-from langchain_kimi.testing.dialects.base import Dialect, Event, dumps
+from langchain_kimi.testing.dialects.base import Dialect, Event, Json, dumps
 from langchain_kimi.testing.reply import Reply
 from langchain_kimi.testing.request import ChatRequest
 from langchain_kimi.testing.script import Part
@@ -45,14 +45,22 @@ class Performance:
             return
 
     async def whole(
-        self, reply: Reply, parts: Sequence[Part], headers: dict[str, str]
+        self,
+        reply: Reply,
+        request: ChatRequest,
+        parts: Sequence[Part],
+        headers: dict[str, str],
     ) -> web.StreamResponse:
         """Send the reply as one JSON body."""
         await self._pace(reply.usage.completion)
         for part in reply.steps:
             if isinstance(part, faults.Pause):
                 await self.silence(part.seconds)
-        body = dumps(self._dialect.completion(reply)).encode("utf-8", "surrogatepass")
+        completion = self._dialect.completion(reply)
+        completion["choices"] = [
+            choice for one in completion["choices"] for choice in _numbered(one, request.choices)
+        ]
+        body = dumps(completion).encode("utf-8", "surrogatepass")
         if part_of(parts, faults.Malformed):
             body = body[: len(body) // 2]
         response = web.StreamResponse(headers=headers)
@@ -88,7 +96,8 @@ class Performance:
         for event in self._dialect.events(reply, request, size):
             if isinstance(event, Event):
                 await self._pace(event.tokens)
-                await writer.event(sse_frame(dumps(event.data), framing))
+                for chunk in _by_choice(event.data, request.choices):
+                    await writer.event(sse_frame(dumps(chunk), framing))
             elif await self._happens(event, writer, framing):
                 break
         else:
@@ -124,6 +133,19 @@ class Performance:
     async def _pace(self, tokens: int) -> None:
         if self._settings.tokens_per_second and tokens:
             await self.silence(tokens / self._settings.tokens_per_second)
+
+
+def _numbered(choice: Json, count: int) -> list[Json]:
+    """Return as many choices as were asked for, which all say the same."""
+    return [{**choice, "index": index} for index in range(count)]
+
+
+def _by_choice(chunk: Json, count: int) -> list[Json]:
+    """Return the chunks of several choices, which take turns in a stream."""
+    if not chunk["choices"]:
+        return [chunk]
+    (choice,) = chunk["choices"]
+    return [{**chunk, "choices": [one]} for one in _numbered(choice, count)]
 
 
 def _is_cut_here(part: Part) -> bool:

@@ -49,6 +49,11 @@ class ChatRequest:
         return None if limit is None else int(limit)
 
     @property
+    def choices(self) -> int:
+        """How many answers the reply is to hold."""
+        return int(self.body.get("n") or 1)
+
+    @property
     def stop(self) -> list[str]:
         """The stop strings."""
         stop = self.body.get("stop") or []

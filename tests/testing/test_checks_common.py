@@ -36,6 +36,63 @@ def test_broken_requests_are_refused(server, dialect, fields):
     assert answer.error
 
 
+HELLO = {"role": "user", "content": "Hello"}
+CALLED = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": 5},
+        {"tools": {"a": 1}},
+        {"tools": [None]},
+        {"tools": [{"type": "function", "function": 5}]},
+        {"tools": [{"type": "function", "function": {"name": 5}}]},
+        {"tools": [{"type": "function", "function": {"name": "f", "description": 5}}]},
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": 5}}]},
+        {"tools": [tool("f", a=5)]},
+        {"tools": [tool("f", a={"type": "object", "properties": 5})]},
+        {"tools": [tool("f", a={"type": "object", "required": 5})]},
+        {"tools": [tool("f", a={"type": "integer", "minimum": "x", "maximum": 3})]},
+        {"tools": [tool("f")], "tool_choice": {"type": "function", "function": 5}},
+        {"stop": 5},
+        {"stop": [5]},
+        {"stop": [None]},
+        {"messages": [HELLO, {"role": "assistant", "tool_calls": [5]}]},
+        {"messages": [HELLO, {"role": "assistant", "tool_calls": [{**CALLED, "function": 5}]}]},
+        {
+            "messages": [
+                HELLO,
+                {
+                    "role": "assistant",
+                    "reasoning_content": "",
+                    "tool_calls": [{**CALLED, "function": {"name": "f", "arguments": 5}}],
+                },
+                {"role": "tool", "tool_call_id": "a", "content": "r"},
+            ]
+        },
+        {"messages": [HELLO, {"role": "tool", "tool_call_id": ["a"], "content": "r"}]},
+    ],
+    ids=str,
+)
+def test_values_of_wrong_types_are_the_clients_mistake(server, dialect, fields):
+    """And no failure of the server's, which clients try again."""
+    answer = chat(server, **fields)
+
+    assert answer.status == 400
+    assert answer.error
+
+
+def test_a_schema_may_be_a_boolean_below_its_top(server, dialect):
+    if dialect == "moonshot":
+        pytest.skip("its flavour asks for a type everywhere")
+    made = tool("f", a=True, b={"type": "array", "items": False}, c={"anyOf": [True]})
+
+    answer = chat(server, tools=[made], messages=[{**HELLO, "content": "f with a 3 and c 4"}])
+
+    assert answer.status == 200
+
+
 def test_a_refused_request_takes_no_turn_of_the_script(server, dialect):
     server.script(say("a"))
 

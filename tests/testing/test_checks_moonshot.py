@@ -135,6 +135,22 @@ def test_calls_and_results_must_pair(kimi_server, messages):
     assert "tool_call_id" in answer.error
 
 
+def test_each_call_needs_its_own_result(kimi_server):
+    """Two calls under one id: no result can answer both."""
+    twice = called(reasoning_content="t")
+    twice["tool_calls"] *= 2
+
+    assert "functions.f:0" in chat(kimi_server, messages=[USER, twice, result()]).error
+
+
+def test_the_budget_must_fit_behind_the_prompt(kimi_server):
+    answer = chat(kimi_server, max_completion_tokens=300_000)
+
+    assert answer.status == 400
+    assert answer.error.startswith("invalid max_completion_tokens: at most 262")
+    assert chat(kimi_server, max_completion_tokens=262_000).status == 200
+
+
 @pytest.mark.parametrize(
     "stop", [["a", "b", "c", "d", "e", "f"], ["x" * 33], ["é" * 17]], ids=["six", "long", "bytes"]
 )

@@ -4,7 +4,7 @@ import pytest
 
 from langchain_kimi.testing import say
 
-from .client import chat, tool
+from .client import chat, stream, tool
 
 
 def history(call_id: str, arguments: str = "{}", role: str = "user"):
@@ -28,6 +28,20 @@ def test_vllm_does_not_know_the_model(kimi_server):
             "code": 404,
         }
     }
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "sglang"])
+def test_as_many_choices_come_as_are_asked_for(kimi_server_factory, dialect):
+    server = kimi_server_factory(dialect, chunk_chars=2)
+    server.script(say("abcd"), say("abcd"))
+
+    whole = chat(server, n=2).json["choices"]
+    events = [e for e in stream(server, n=2).events if e != "[DONE]" and e["choices"]]
+
+    assert [(c["index"], c["message"]["content"]) for c in whole] == [(0, "abcd"), (1, "abcd")]
+    assert {len(event["choices"]) for event in events} == {1}
+    assert [event["choices"][0]["index"] for event in events] == [0, 1] * (len(events) // 2)
+    assert chat(server, n=0).status == 400
 
 
 @pytest.mark.kimi(dialect="sglang")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
+
+from jsonschema import Draft202012Validator, SchemaError
 
 from langchain_kimi.testing.images import DATA_PREFIX, decode_data_url, picture_format, url_of
 from langchain_kimi.testing.refusal import Refusal
@@ -12,33 +17,16 @@ from langchain_kimi.testing.request import ChatRequest
 FORCED = "required"
 
 
-def check_shape(body: Mapping[str, Any]) -> None:
-    """Check what every server needs to read a request at all.
+def check_sampling(body: Mapping[str, Any]) -> None:
+    """Check sampling and budgets, in the words of vLLM and SGLang.
 
     Raises:
-        Refusal: When messages are missing, empty or no objects.
+        Refusal: For the first value out of its range.
     """
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        raise Refusal(400, "messages: Field required, a list of messages", param="messages")
-    if not messages:
-        raise Refusal(400, "messages must not be empty", param="messages")
-    for number, message in enumerate(messages):
-        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
-            raise Refusal(400, f"messages[{number}] must be an object with a role")
-        _check_content(message.get("content"), number)
-        if not isinstance(message.get("tool_calls") or [], list):
-            raise Refusal(400, f"messages[{number}].tool_calls must be a list")
-
-
-def _check_content(content: Any, number: int) -> None:
-    if content is None or isinstance(content, str):
-        return
-    if not isinstance(content, list):
-        raise Refusal(400, f"messages[{number}].content must be a string or a list of parts")
-    for part in content:
-        if not isinstance(part, Mapping) or not isinstance(part.get("type"), str):
-            raise Refusal(400, f"messages[{number}].content has a part without a type")
+    check_range(body, "temperature", 0, 2, "temperature must be in [0, 2], got {value}.")
+    check_range(body, "top_p", 1e-12, 1, "top_p must be in (0, 1], got {value}.")
+    for field in ("n", "max_tokens", "max_completion_tokens"):
+        check_range(body, field, 1, math.inf, f"{field} must be at least 1, got {{value}}.")
 
 
 def check_range(body: Mapping[str, Any], field: str, low: float, high: float, message: str) -> None:
@@ -100,16 +88,38 @@ def check_pictures(request: ChatRequest) -> None:
 
 
 def check_tools(request: ChatRequest) -> None:
-    """Check that each tool is a function with a name.
+    """Check that each tool is a function with a name and a valid schema.
 
     Raises:
         Refusal: For the first that is not.
     """
     for number, tool in enumerate(request.tools):
-        function = tool.get("function") if isinstance(tool, Mapping) else None
-        if not isinstance(function, Mapping) or not function.get("name"):
+        function = tool.get("function") or {}
+        if not function.get("name"):
             message = f"tools[{number}].function.name: Field required"
             raise Refusal(400, message, param="tools")
+        check_json_schema(function.get("parameters"), f"tools[{number}].function.parameters")
+
+
+def check_json_schema(schema: Any, place: str) -> None:
+    """Check that a schema is one: servers compile it to a grammar.
+
+    Raises:
+        Refusal: When it is none.
+    """
+    fault = _schema_fault(json.dumps(schema)) if schema else None
+    if fault:
+        raise Refusal(400, f"{place}: invalid JSON schema: {fault}", param=place)
+
+
+@lru_cache(maxsize=256)
+def _schema_fault(written: str) -> str | None:
+    """Say what is wrong with a schema; kept, since a client sends the same tools each time."""
+    try:
+        Draft202012Validator.check_schema(json.loads(written))
+    except SchemaError as error:
+        return error.message[:200]
+    return None
 
 
 def check_tool_choice(request: ChatRequest) -> None:
@@ -167,6 +177,7 @@ def check_response_format(request: ChatRequest) -> None:
     if not isinstance(given.get("schema"), Mapping):
         message = "response_format.json_schema.schema: Field required, an object"
         raise Refusal(400, message, param="response_format")
+    check_json_schema(given["schema"], "response_format.json_schema.schema")
 
 
 def tool_names(request: ChatRequest) -> list[str]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
-from langchain_kimi.testing.checks.common import check_data_url, check_model, check_shape, parts
+from langchain_kimi.testing.checks.common import check_data_url, check_model, parts
+from langchain_kimi.testing.checks.shape import check_shape
 from langchain_kimi.testing.images import decode_data_url, url_of
 from langchain_kimi.testing.mfjs import SchemaError, check_schema
 from langchain_kimi.testing.refusal import Refusal
@@ -142,19 +143,19 @@ def _check_texts(request: ChatRequest) -> None:
 
 def _check_pairs(request: ChatRequest) -> None:
     """Every call needs exactly one result after it, every result a call before it."""
-    waiting: set[str] = set()
+    waiting: list[str] = []
     for message in request.messages:
         if message["role"] == "tool":
             if message.get("tool_call_id") not in waiting:
                 raise Refusal(400, "tool_call_id  is not found")
-            waiting.discard(message["tool_call_id"])
+            waiting.remove(message["tool_call_id"])
             continue
         _check_answered(waiting)
-        waiting = {str(call.get("id")) for call in message.get("tool_calls") or ()}
+        waiting = [str(call.get("id")) for call in message.get("tool_calls") or ()]
     _check_answered(waiting)
 
 
-def _check_answered(waiting: set[str]) -> None:
+def _check_answered(waiting: list[str]) -> None:
     if waiting:
         message = (
             "an assistant message with 'tool_calls' must be followed by tool messages responding "
@@ -243,4 +244,8 @@ def _check_context(request: ChatRequest, window: int) -> None:
     wanted = request.prompt_tokens
     if wanted > window:
         message = f"Your request exceeded model token limit: {window} (requested: {wanted})"
+        raise Refusal(400, message)
+    budget = request.max_tokens
+    if budget is not None and budget > window - wanted:
+        message = f"invalid max_completion_tokens: at most {window - wanted} are left, got {budget}"
         raise Refusal(400, message)

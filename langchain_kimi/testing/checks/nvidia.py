@@ -8,11 +8,11 @@ from collections.abc import Container
 from langchain_kimi.testing.checks.common import (
     check_data_url,
     check_range,
-    check_shape,
     check_tools,
     parts,
     tool_names,
 )
+from langchain_kimi.testing.checks.shape import check_shape
 from langchain_kimi.testing.checks.vllm import check_context
 from langchain_kimi.testing.images import url_of
 from langchain_kimi.testing.refusal import Refusal

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from langchain_kimi.testing.checks.common import (
     check_pictures,
-    check_range,
     check_response_format,
-    check_shape,
+    check_sampling,
     check_tools,
     parts,
     tool_names,
 )
+from langchain_kimi.testing.checks.shape import check_shape
 from langchain_kimi.testing.refusal import Refusal
 from langchain_kimi.testing.request import ChatRequest
 from langchain_kimi.testing.settings import Settings
 
-ANY = float("inf")
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
@@ -26,11 +25,7 @@ def check(request: ChatRequest, settings: Settings) -> None:
         Refusal: For the first fault.
     """
     check_shape(request.body)
-    body = request.body
-    check_range(body, "temperature", 0, 2, "temperature must be in [0, 2], got {value}.")
-    check_range(body, "top_p", 1e-12, 1, "top_p must be in (0, 1], got {value}.")
-    for field in ("max_tokens", "max_completion_tokens"):
-        check_range(body, field, 1, ANY, f"{field} must be at least 1, got {{value}}.")
+    check_sampling(request.body)
     _check_roles(request)
     _check_tool_messages(request)
     check_tools(request)

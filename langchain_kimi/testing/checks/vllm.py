@@ -5,20 +5,18 @@ from __future__ import annotations
 from langchain_kimi.testing.checks.common import (
     check_model,
     check_pictures,
-    check_range,
     check_response_format,
-    check_shape,
+    check_sampling,
     check_stream_options,
     check_tool_choice,
     check_tools,
     parts,
 )
+from langchain_kimi.testing.checks.shape import check_shape
 from langchain_kimi.testing.images import url_of
 from langchain_kimi.testing.refusal import Refusal
 from langchain_kimi.testing.request import ChatRequest
 from langchain_kimi.testing.settings import Settings
-
-ANY = float("inf")
 
 
 def check(request: ChatRequest, settings: Settings) -> None:
@@ -30,11 +28,7 @@ def check(request: ChatRequest, settings: Settings) -> None:
     check_shape(request.body)
     if request.body.get("model"):
         check_model(request, settings.models, "The model `{model}` does not exist.")
-    body = request.body
-    check_range(body, "temperature", 0, 2, "temperature must be in [0, 2], got {value}.")
-    check_range(body, "top_p", 1e-12, 1, "top_p must be in (0, 1], got {value}.")
-    for field in ("max_tokens", "max_completion_tokens"):
-        check_range(body, field, 1, ANY, f"{field} must be at least 1, got {{value}}.")
+    check_sampling(request.body)
     check_stream_options(request)
     check_tools(request)
     check_tool_choice(request)

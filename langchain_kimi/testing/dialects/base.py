@@ -105,13 +105,19 @@ class Dialect(ABC):
             message["tool_calls"] = self._whole_calls(reply)
         return message
 
+    def head(self, reply: Reply, kind: str) -> Json:
+        """Write what a reply and each chunk of it begin with."""
+        return {
+            "id": reply.id,
+            "object": kind,
+            "created": reply.created,
+            "model": reply.model,
+        }
+
     def completion(self, reply: Reply) -> Json:
         """Write the body of an unstreamed reply."""
         return {
-            "id": reply.id,
-            "object": "chat.completion",
-            "created": reply.created,
-            "model": reply.model,
+            **self.head(reply, "chat.completion"),
             "choices": [
                 {
                     "index": 0,
@@ -149,10 +155,7 @@ class Dialect(ABC):
     def chunk(self, reply: Reply, choices: list[Json]) -> Json:
         """Write one chunk."""
         return {
-            "id": reply.id,
-            "object": "chat.completion.chunk",
-            "created": reply.created,
-            "model": reply.model,
+            **self.head(reply, "chat.completion.chunk"),
             "choices": choices,
             "system_fingerprint": reply.fingerprint,
         }

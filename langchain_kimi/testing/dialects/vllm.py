@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from langchain_kimi.testing.checks import vllm
 from langchain_kimi.testing.dialects.base import Dialect, ErrorBody, Json, dumps
@@ -95,10 +95,7 @@ class Vllm(Dialect):
     def completion(self, reply: Reply) -> Json:
         """Write every field, also the empty ones."""
         return {
-            "id": reply.id,
-            "object": "chat.completion",
-            "created": reply.created,
-            "model": reply.model,
+            **self.head(reply, "chat.completion"),
             "choices": [
                 {
                     "index": 0,
@@ -119,14 +116,7 @@ class Vllm(Dialect):
 
     def chunk(self, reply: Reply, choices: list[Json]) -> Json:
         """The first chunk alone carries prompt_token_ids."""
-        chunk: dict[str, Any] = {
-            "id": reply.id,
-            "object": "chat.completion.chunk",
-            "created": reply.created,
-            "model": reply.model,
-            "choices": choices,
-            "system_fingerprint": reply.fingerprint,
-        }
+        chunk = super().chunk(reply, choices)
         if choices and "role" in choices[0]["delta"]:
             chunk["prompt_token_ids"] = None
         return chunk

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from langchain_kimi.testing.standin.arguments import Evidence, Filler
+from langchain_kimi.testing.standin.schemas import in_objects
 from langchain_kimi.testing.standin.signs import ACTING, LOOKING_UP, MEANT_BY
 from langchain_kimi.testing.standin.situation import Situation
 from langchain_kimi.testing.standin.words import all_stems, stem_set, stems, words
@@ -72,7 +73,7 @@ def declared_tools(situation: Situation) -> list[Tool]:
         Tool(
             str(function.get("name")),
             str(function.get("description") or ""),
-            function.get("parameters") or {},
+            in_objects(function.get("parameters") or {}),
         )
         for tool in request.tools
         if (function := tool.get("function"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_kimi.testing.standin.answer import NAME, answer_text
 from langchain_kimi.testing.standin.arguments import Filler
+from langchain_kimi.testing.standin.schemas import in_objects
 from langchain_kimi.testing.standin.situation import Situation, text_of
 
 SCHEMA_WORDS = "JSON schema"
@@ -22,7 +23,7 @@ def wanted_schema(situation: Situation) -> Mapping[str, Any] | None:
     kind = wanted.get("type") if isinstance(wanted, Mapping) else None
     if isinstance(wanted, Mapping) and kind == "json_schema":
         schema = (wanted.get("json_schema") or {}).get("schema")
-        return schema if isinstance(schema, Mapping) else {}
+        return in_objects(schema) if isinstance(schema, Mapping) else {}
     told = _schema_in_prompt(situation)
     return told or {} if kind == "json_object" else told
 
