@@ -186,11 +186,14 @@ def clean_base_url(base_url: str) -> str:
         KimiInvalidInputError: It is no http(s) URL, carries credentials, a query or a fragment,
             or names a route instead of the deployment.
     """
-    parts = urlsplit(base_url)
+    no_url = "base_url must be an http(s) URL such as 'http://localhost:8000/v1'"
+    try:
+        parts = urlsplit(base_url)
+    except ValueError:  # half an IPv6 address, or brackets around a name
+        raise KimiInvalidInputError(no_url) from None
     path = parts.path.rstrip("/")
     if parts.scheme not in {"http", "https"} or not _is_host(parts):
-        msg = "base_url must be an http(s) URL such as 'http://localhost:8000/v1'"
-        raise KimiInvalidInputError(msg)
+        raise KimiInvalidInputError(no_url)
     if parts.username or parts.password or parts.query or parts.fragment:
         msg = (
             f"base_url for {parts.hostname} carries credentials, a query or a fragment, which "

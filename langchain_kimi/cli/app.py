@@ -1,6 +1,7 @@
 """The options of the commands. What the commands do stands in `commands`."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -59,7 +60,7 @@ def chat(
 @app.command()
 @options.of_an_agent
 def run(
-    task: Annotated[str, typer.Argument(help="What to do.")],
+    task: Annotated[str, typer.Argument(help="What to do.", callback=options.not_empty)],
     *,
     connection: Any,
     toolbox: Any,
@@ -74,98 +75,56 @@ def run(
 
 @app.command()
 @options.of_an_agent
+@options.of_a_long_run
 def work(
-    task: Annotated[str, typer.Argument(help="What to do; the same task goes on where it was.")],
+    task: Annotated[
+        str,
+        typer.Argument(
+            help="What to do; the same task goes on where it was.", callback=options.not_empty
+        ),
+    ],
     *,
     connection: Any,
     toolbox: Any,
-    folder: Annotated[
-        Path, typer.Option("--folder", help="Where journal, report and artifacts are kept.")
-    ] = Path(".langchain-kimi"),
+    run: Any,
     journal: Annotated[
         str | None, typer.Option("--journal", help="A PostgreSQL URL; SQLite by default.")
     ] = None,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of the whole tree.")] = 4000,
-    subagents: Annotated[int, typer.Option("--subagents", min=1, help="Sub-agents.")] = 300,
-    rpm: Annotated[
-        int | None, typer.Option("--rpm", min=1, help="Requests a minute, over the whole tree.")
-    ] = None,
-    price: options.Price = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Forget what was done for this task; begin anew.")
-    ] = False,
 ) -> None:
     """Give the background agent a long task; it plans, fans out, and keeps every step on disk.
 
     The exit code is 1 when something is missing from the result.
     """
-    exit_code = _commands().work(
-        task,
-        connection,
-        toolbox,
-        folder=folder,
-        journal=journal,
-        steps=steps,
-        subagents=subagents,
-        rpm=rpm,
-        price=price,
-        again=again,
-    )
-    raise typer.Exit(exit_code)
+    raise typer.Exit(_commands().work(task, connection, toolbox, run, journal=journal))
 
 
 @app.command()
+@options.of_a_model
+@options.of_a_long_run
 def research(
     documents: Annotated[
         Path, typer.Argument(help="A folder of PDFs, pictures, videos, notes.", exists=True)
     ],
-    question: Annotated[str, typer.Argument(help="What to find out.")],
+    question: Annotated[str, typer.Argument(help="What to find out.", callback=options.not_empty)],
     *,
-    model: options.Model = None,
-    base_url: options.BaseUrl = None,
-    endpoint: options.Endpoint = EndpointChoice.AUTO,
-    folder: Annotated[
-        Path, typer.Option("--folder", help="Where index, journal and report are kept.")
-    ] = Path(".langchain-kimi"),
-    subagents: Annotated[int, typer.Option("--subagents", min=1, help="Researchers.")] = 300,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of the whole tree.")] = 4000,
-    rpm: Annotated[
-        int | None, typer.Option("--rpm", min=1, help="Requests a minute, all together.")
-    ] = None,
-    price: options.Price = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Forget what was found before; begin anew.")
-    ] = False,
+    connection: Any,
+    run: Any,
 ) -> None:
     """Investigate a question over documents with sub-agents; ends with a cited HTML report.
 
     The exit code is 1 when something is missing from the result.
     """
-    commands = _commands()
-    connection = commands.Connection(model=model, base_url=base_url, endpoint=endpoint.value)
-    exit_code = commands.research(
-        documents,
-        question,
-        connection,
-        folder=folder,
-        steps=steps,
-        subagents=subagents,
-        rpm=rpm,
-        price=price,
-        again=again,
-    )
-    raise typer.Exit(exit_code)
+    raise typer.Exit(_commands().research(documents, question, connection, run))
 
 
 @app.command()
+@options.of_a_model
 def page(
     mock_up: Annotated[
         Path, typer.Argument(help="A picture of the page.", exists=True, dir_okay=False)
     ],
     *,
-    model: options.Model = None,
-    base_url: options.BaseUrl = None,
-    endpoint: options.Endpoint = EndpointChoice.AUTO,
+    connection: Any,
     target: Annotated[Path, typer.Option("--page", help="Where the page is written.")] = Path(
         "page.html"
     ),
@@ -175,19 +134,16 @@ def page(
     rounds: Annotated[int, typer.Option(min=1, help="Attempts at most.")] = 3,
 ) -> None:
     """Turn a mock-up into a web page: rendered in Chromium, compared, improved."""
-    commands = _commands()
-    connection = commands.Connection(model=model, base_url=base_url, endpoint=endpoint.value)
     raise typer.Exit(
-        commands.page(mock_up, connection, target=target, report=report, rounds=rounds)
+        _commands().page(mock_up, connection, target=target, report=report, rounds=rounds)
     )
 
 
 @app.command()
+@options.of_a_model
 def doctor(
     *,
-    model: options.Model = None,
-    base_url: options.BaseUrl = None,
-    endpoint: options.Endpoint = EndpointChoice.AUTO,
+    connection: Any,
     video: Annotated[
         Path | None,
         typer.Option("--video", help="A short video to test with.", dir_okay=False, exists=True),
@@ -201,14 +157,8 @@ def doctor(
 
     The exit code is 1 when the endpoint cannot run an agent.
     """
-    commands = _commands()
-    connection = commands.Connection(
-        model=model,
-        base_url=base_url,
-        endpoint=endpoint.value,
-        fields={"timeout": timeout, "max_retries": 0},
-    )
-    raise typer.Exit(commands.doctor(connection, video=video, as_json=as_json))
+    patient = replace(connection, fields={"timeout": timeout, "max_retries": 0})
+    raise typer.Exit(_commands().doctor(patient, video=video, as_json=as_json))
 
 
 @app.command()
@@ -217,7 +167,9 @@ def endpoint(
         EndpointChoice, typer.Option("--dialect", help="Whose dialect it speaks.")
     ] = EndpointChoice.VLLM,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="The port; 0 takes a free one.")] = 8123,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65_535, help="The port; 0 takes a free one.")
+    ] = 8123,
     api_key: Annotated[
         str | None, typer.Option("--api-key", help="The key that clients must send.")
     ] = None,
@@ -233,22 +185,15 @@ def endpoint(
 
 
 @app.command()
-def demo(
-    *,
-    model: options.Model = None,
-    base_url: options.BaseUrl = None,
-    endpoint: options.Endpoint = EndpointChoice.AUTO,
-    price: options.Price = None,
-) -> None:
+@options.of_a_model
+def demo(*, connection: Any, price: options.Price = None) -> None:
     """Show an agent at work on files, then an investigation over documents with its report.
 
     The documents, a film among them, are drawn for it.
     """
     commands = _commands()
-    connection = commands.Connection(
-        model=model, base_url=base_url, endpoint=endpoint.value, pace=commands.DEMO_PACE
-    )
-    raise typer.Exit(commands.demo(connection, price=price))
+    paced = replace(connection, pace=commands.DEMO_PACE)
+    raise typer.Exit(commands.demo(paced, price=price))
 
 
 rag.register(app)

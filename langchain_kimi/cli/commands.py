@@ -1,6 +1,8 @@
 """What the commands do. It is imported when a command runs, so that `--help` is quick."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -17,9 +19,13 @@ from langchain_kimi.cli.session import Session, make_agent
 from langchain_kimi.cli.toolbox import Toolbox
 from langchain_kimi.cli.transcript import Transcript
 
+if TYPE_CHECKING:
+    from langchain_kimi.cli.work import Work
+
 __all__ = [
     "DEMO_PACE",
     "Connection",
+    "LongRun",
     "Toolbox",
     "chat",
     "demo",
@@ -55,51 +61,52 @@ def run(task: str, connection: Connection, toolbox: Toolbox, *, max_steps: int |
     return 0 if transcript.has_answer else 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class LongRun:
+    """What a run with sub-agents may use, and where it keeps what it needs to go on."""
+
+    folder: Path
+    subagents: int
+    steps: int
+    rpm: int | None
+    price: str | None
+    again: bool
+
+    def job(self, task: str, *, journal: str | None = None) -> "Work":
+        """Return the work that is to be done.
+
+        Raises:
+            ValueError: When the price is none.
+        """
+        from langchain_kimi.cli.work import Work  # noqa: PLC0415  brings the swarm with it
+        from langchain_kimi.swarm import Budget  # noqa: PLC0415
+
+        return Work(
+            task=task,
+            folder=self.folder,
+            budget=Budget(steps=self.steps, subagents=self.subagents),
+            price=price_of(self.price),
+            journal=journal,
+            requests_per_minute=self.rpm,
+            again=self.again,
+        )
+
+
 def work(
-    task: str,
-    connection: Connection,
-    toolbox: Toolbox,
-    *,
-    folder: Path,
-    journal: str | None,
-    steps: int,
-    subagents: int,
-    rpm: int | None,
-    price: str | None,
-    again: bool,
+    task: str, connection: Connection, toolbox: Toolbox, run: LongRun, *, journal: str | None
 ) -> int:
     """Do a long task with sub-agents; 1 when something is missing."""
     from langchain_kimi.cli import work as swarm  # noqa: PLC0415  brings the swarm with it
-    from langchain_kimi.swarm import Budget  # noqa: PLC0415
 
     console = Console()
     with one_line_errors():
         tools = toolbox.open_for_subagents()
-        job = swarm.Work(
-            task=task,
-            folder=folder,
-            budget=Budget(steps=steps, subagents=subagents),
-            price=price_of(price),
-            journal=journal,
-            requests_per_minute=rpm,
-            again=again,
-        )
+        job = run.job(task, journal=journal)
         with connection.open(console) as llm:
             return swarm.work(job, llm, console, approver(yes=toolbox.yes), tools)
 
 
-def research(
-    documents: Path,
-    question: str,
-    connection: Connection,
-    *,
-    folder: Path,
-    steps: int,
-    subagents: int,
-    rpm: int | None,
-    price: str | None,
-    again: bool,
-) -> int:
+def research(documents: Path, question: str, connection: Connection, run: LongRun) -> int:
     """Investigate a question over documents; 1 when something is missing."""
     console = Console()
     with one_line_errors():
@@ -108,17 +115,7 @@ def research(
         except ImportError as error:
             msg = f"{error}: documents need the extra: pip install 'langchain-kimi-nvidia[rag]'"
             raise ValueError(msg) from error
-        from langchain_kimi.cli.work import Work  # noqa: PLC0415  brings the swarm with it
-        from langchain_kimi.swarm import Budget  # noqa: PLC0415
-
-        job = Work(
-            task=question,
-            folder=folder,
-            budget=Budget(steps=steps, subagents=subagents),
-            price=price_of(price),
-            requests_per_minute=rpm,
-            again=again,
-        )
+        job = run.job(question)
         with connection.open(console) as llm:
             return over_documents.research(documents, job, llm, console)
 

@@ -73,9 +73,13 @@ def test_the_endpoint_serves_until_ctrl_c() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["--dialect", "auto"], "choose one of"), (["--dialect", "morse"], "Invalid value")],
+    [
+        (["--dialect", "auto"], "choose one of"),
+        (["--dialect", "morse"], "Invalid value"),
+        (["--port", "99999"], "less than or equal to 65535"),
+    ],
 )
-def test_a_wrong_dialect_is_refused(command, arguments: list[str], said: str) -> None:
+def test_a_wrong_option_is_refused(command, arguments: list[str], said: str) -> None:
     done = command("endpoint", *arguments)
     assert done.exit_code != 0
     assert said in done.stderr

@@ -107,6 +107,7 @@ def test_an_error_is_one_line_without_the_key(
         (["--tools", "fetch"], "only hosts that you name, such as --host docs.python.org"),
         (["--tools", "fetch", "--host", "https://a.org/"], "'https://a.org/' is not a host"),
         (["--base-url", "nonsense"], "Error: base_url must be an http(s) URL"),
+        (["--base-url", "http://[::1"], "Error: base_url must be an http(s) URL"),
         (["--endpoint", "vllm"], "self-hosted and has no default address"),
         (["--base-url", "http://127.0.0.1:9/v1"], "cannot be reached"),
     ],
@@ -116,6 +117,17 @@ def test_a_mistake_is_explained(command, arguments: list[str], said: str) -> Non
     assert done.exit_code == 1
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["work"], ["research", "."]])
+def test_an_empty_task_costs_no_run(
+    command, kimi_server, on, tmp_path, monkeypatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = command(*arguments, " \n", *on)
+    assert done.exit_code == 2
+    assert "it is empty" in done.stderr
+    assert kimi_server.exchanges == []
 
 
 @pytest.mark.parametrize("name", ["chat", "run", "work"])
