@@ -182,6 +182,12 @@ def test_how_to_answer_is_no_part_of_the_search() -> None:
     assert question.words == ("run", "mill")
 
 
+@pytest.mark.parametrize("words", ["report ", "return a list ", "page ", "pages 1, ", "1-", " "])
+def test_a_pasted_text_takes_time_by_its_length(words: str) -> None:
+    # by the square of it, this would take hours
+    read_question(words * (200_000 // len(words)))
+
+
 def test_tokens_fold_stem_and_split_scripts() -> None:
     assert tokens("The mills' Sales were 1,200.5 tonnes") == ["mill", "sale", "1200.5", "tonn"]
     assert tokens("面粉厂") == ["面粉", "粉厂"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import shutil
 import sys
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
+from langchain_kimi.cli.ask import show_answer
 from langchain_kimi.cli.rag import register
-from langchain_kimi.rag.answer import create_multimodal_rag
+from langchain_kimi.rag.answer import Answer, Citation, create_multimodal_rag
 from langchain_kimi.testing import say
 from tests.rag_answer.conftest import asked, number_of, plan
 
@@ -40,6 +43,19 @@ def test_without_a_key_the_stand_in_quotes(app, library, tmp_path) -> None:
     assert "answered" in done.stdout
     assert "no model" in done.stderr
     assert "data:image/jpeg" in report.read_text()
+
+
+def test_a_terminal_links_to_the_page_of_the_file(library, files) -> None:
+    cited = Citation(number=1, id="x", file="report.pdf", sha256="", page=3, quote="Oats\x1b[2J")
+    talk = Citation(number=2, id="x", file="talk.mp4", sha256="", page=2, start=2.4, end=3.9)
+    answer = Answer(question="x", text="81 [1]", status="answered", citations=(cited, talk))
+    written = io.StringIO()
+    show_answer(answer, library, Console(file=written, force_terminal=True, width=400))
+    told = written.getvalue()
+    for link in ("report.pdf#page=3", "talk.mp4#t=2.4,3.9"):
+        assert f"{files.as_uri()}/{link}\x1b\\" in told
+        assert told.count(link) == 2
+    assert "\x1b[2J" not in told
 
 
 def test_what_is_not_there_is_said(app, library) -> None:

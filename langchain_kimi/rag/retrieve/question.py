@@ -11,7 +11,7 @@ from langchain_kimi.rag.text import tokens
 
 _ANSWER_FORMAT = re.compile(
     r"(?:please\s+)?(?:directly\s+)?(?:write|answer|give|provide|return|report|save|round|enumerate)"
-    r"\b[^.?]*\b(?:format|lists?|floa?t|int|integer|order|decimal|string)\b[^?]*$",
+    r"\b[^.?]{0,300}\b(?:format|lists?|floa?t|int|integer|order|decimal|string)\b[^?]{0,300}$",
     re.IGNORECASE,
 )
 _TABLE = re.compile(r"\b(?:tables?|tabular|columns?|rows?)\b", re.IGNORECASE)
