@@ -1,4 +1,4 @@
-"""Write docs/graphs.md: each graph of langgraph.json with its drawing, as Mermaid text."""
+"""Draw each graph of langgraph.json into docs/drawings, and write docs/graphs.md."""
 
 from __future__ import annotations
 
@@ -6,41 +6,48 @@ import importlib.util
 import json
 from pathlib import Path
 
+from langchain_kimi.drawing import graph_svg
+
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "graphs.md"
+DOCS = ROOT / "docs"
 PAGES = {
+    "tool_use": "tool-use.md",
     "background": "background.md",
     "multimodal_rag": "answer.md",
     "visual_to_code": "visual-to-code.md",
 }
 HEAD = """# The graphs
 
-What `langgraph.json` names, for LangGraph Server and Studio.
+What `langgraph.json` names, for LangGraph Server and Studio. Dashed ways are taken when a condition
+says so. `langchain_kimi.drawing.graph_svg` draws any compiled graph like this;
 `scripts/draw_graphs.py` writes this page.
 """
 
 
-def page() -> str:
-    """Return the page."""
-    parts = [HEAD]
+def files() -> dict[str, str]:
+    """Return what is written, by its path below docs/."""
+    parts, written = [HEAD], {}
     for name, entry in json.loads((ROOT / "langgraph.json").read_text())["graphs"].items():
-        path, attribute = entry["path"].split(":")
-        more = f" More: [{PAGES[name]}]({PAGES[name]})." if name in PAGES else ""
-        drawing = drawn(ROOT / path, attribute)
-        parts.append(f"## {name}\n\n{entry['description']}{more}\n\n```mermaid\n{drawing}\n```\n")
-    return "\n".join(parts)
+        page, picture = PAGES[name], f"drawings/{name}.svg"
+        written[picture] = drawn(ROOT / entry["path"].split(":")[0])
+        parts.append(
+            f"## {name}\n\n{entry['description']} More: [{page}]({page}).\n\n"
+            f"![{name}: its nodes and the ways between them]({picture})\n"
+        )
+    return written | {"graphs.md": "\n".join(parts)}
 
 
-def drawn(path: Path, attribute: str) -> str:
+def drawn(path: Path) -> str:
     """Load a graph from its file and draw it."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    drawing: str = getattr(module, attribute).get_graph().draw_mermaid(with_styles=False)
-    return drawing.strip().replace("\\2e", ".").replace("\t", "  ")
+    return graph_svg(module.graph)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")
+    (DOCS / "drawings").mkdir(exist_ok=True)
+    for name, text in files().items():
+        (DOCS / name).write_text(text, "utf-8")
