@@ -126,7 +126,8 @@ def test_what_is_not_run_is_python_and_imports_what_exists(block: Block) -> None
     "block", [block for block in BLOCKS if block.language == "bash"], ids=lambda block: block.place
 )
 def test_commands_and_options_exist(block: Block) -> None:
-    for line in re.findall(r"^.*\blangchain-kimi \w.*$", block.code, re.MULTILINE):
+    joined = block.code.replace("\\\n", " ")
+    for line in re.findall(r"^.*\blangchain-kimi \w.*$", joined, re.MULTILINE):
         words = shlex.split(line[line.index("langchain-kimi") :], comments=True)
         command = COMMANDS[words[1]]
         if hasattr(command, "commands"):
