@@ -121,6 +121,7 @@ def aegra(folder: Path, database: str, redis: str) -> Iterator[Server]:
     command = [str(AEGRA / "uvicorn"), "aegra_api.main:app", "--host", "127.0.0.1", "--port", "0"]
     more = {
         "AEGRA_CHECKPOINT_DURABILITY": "sync",
+        "AEGRA_CONFIG": "langgraph.json",
         "DATABASE_URL": database,
         "ENV_MODE": "PRODUCTION",
         "N_JOBS_PER_WORKER": "20",

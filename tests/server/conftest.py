@@ -119,6 +119,14 @@ def first(deployment: SelfHosted) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module", params=["langgraph", "aegra"])
+def either_server(request: pytest.FixtureRequest) -> str:
+    """The URL of LangGraph's development server, then of Aegra."""
+    if request.param == "aegra":
+        return str(request.getfixturevalue("first").url)
+    return str(request.getfixturevalue("langgraph_server"))
+
+
 @pytest.fixture
 async def alice(guarded: str) -> Any:
     async with client_of(guarded, KEYS["alice"]) as client:

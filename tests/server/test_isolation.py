@@ -20,12 +20,10 @@ Refusal = httpx.HTTPStatusError
 SAY = {"messages": [{"role": "user", "content": "hello"}]}
 
 
-@pytest.fixture(scope="module", params=["langgraph", "aegra"])
-def guarded(request: pytest.FixtureRequest) -> str:
-    """The URL of either server."""
-    if request.param == "aegra":
-        return request.getfixturevalue("first").url
-    return request.getfixturevalue("langgraph_server")
+@pytest.fixture(scope="module")
+def guarded(either_server: str) -> str:
+    """The URL of either server, in place of the development server's."""
+    return either_server
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The JavaScript SDK and agent-chat-ui's shapes, against a guarded server."""
+"""The JavaScript SDK and agent-chat-ui's shapes, against either server."""
 
 import json
 import shutil
@@ -23,14 +23,14 @@ pytestmark = [
 ]
 
 
-def test_uploads_calls_and_approvals_in_javascript(guarded: str, kimi: KimiServer) -> None:
+def test_uploads_calls_and_approvals_in_javascript(either_server: str, kimi: KimiServer) -> None:
     kimi.clear()
     kimi.script(
         think("A look at the file first."),
         call("read_file", path="pyproject.toml", line_count=2),
         say("A dot."),
     )
-    given = {"url": guarded, "key": KEYS["alice"], "kimi": kimi.base_url, "png": PNG}
+    given = {"url": either_server, "key": KEYS["alice"], "kimi": kimi.base_url, "png": PNG}
     done = subprocess.run(
         ["node", "drive.mjs", json.dumps(given)],
         cwd=HERE,

@@ -24,7 +24,7 @@ await client.runs.wait(paying.thread_id, "tenant", {
   input: { messages: [{ type: "human", content: "pay" }] },
   context: { pay: true },
 });
-const waiting = await client.threads.get(paying.thread_id);
+const waiting = await client.threads.getState(paying.thread_id);
 const paid = await client.runs.wait(paying.thread_id, "tenant", {
   command: { resume: { decisions: [{ type: "approve" }] } },
   context: { pay: true },
@@ -37,7 +37,7 @@ console.log(JSON.stringify({
   errors: events.filter((part) => part.event === "error"),
   events: [...new Set(events.map((part) => part.event))],
   messages: state.values.messages,
-  interrupts: Object.values(waiting.interrupts).flat().map((found) => found.value),
+  interrupts: waiting.tasks.flatMap((task) => task.interrupts).map((found) => found.value),
   paid: paid.messages.at(-1).content,
   refused,
 }));
