@@ -8,14 +8,14 @@ does connect to a base URL that a caller names: let only those reach it who may 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, fields
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain_core.tools import ToolException
-from pydantic import ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from langchain_kimi.agents.default_model import default_model
 from langchain_kimi.endpoints import ENDPOINTS, EndpointName, clean_base_url, row_of
@@ -62,6 +62,29 @@ class ModelChoice:
     thinking: bool = field(
         default=True, metadata={"description": "Whether the model thinks before it answers."}
     )
+
+    def __post_init__(self) -> None:
+        """Check the types of all fields, those of subclasses too: a context comes as JSON.
+
+        Raises:
+            KimiInvalidInputError: When a value is of another type.
+        """
+        schema: Any = type(self)
+        for name, adapter in _types_of(schema).items():
+            value = getattr(self, name)
+            try:
+                adapter.validate_python(tuple(value) if isinstance(value, list) else value)
+            except ValidationError as error:
+                msg = f"{name}: {_refused_values(error)}"
+                raise KimiInvalidInputError(msg) from None
+
+
+@cache
+def _types_of(schema: type[ModelChoice]) -> dict[str, TypeAdapter[Any]]:
+    """Return what checks each field; strict, since `"no"` would pass for a bool."""
+    hints = get_type_hints(schema)
+    strict = ConfigDict(strict=True)
+    return {one.name: TypeAdapter(hints[one.name], config=strict) for one in fields(schema)}
 
 
 class ServedRunError(ValueError):
@@ -112,16 +135,12 @@ def chosen_model(choice: ModelChoice | None) -> ChatKimi:
         KimiInvalidInputError: When the choice cannot be served, before any request is made.
     """
     chosen = choice or ModelChoice()
-    for name in ("model", "base_url", "endpoint"):
-        if not isinstance(value := getattr(chosen, name), str | None):
-            msg = f"{name}={value!r} is not text."
-            raise KimiInvalidInputError(msg)
     try:
         model = served_model(
             model=chosen.model,
             base_url=chosen.base_url,
             endpoint=chosen.endpoint,
-            thinking=bool(chosen.thinking),
+            thinking=chosen.thinking,
         )
         _ = model.transport  # is refused without a key where one is needed
     except ValidationError as error:

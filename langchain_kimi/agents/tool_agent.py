@@ -16,6 +16,7 @@ from langchain.agents.middleware import (
 )
 from langchain.agents.structured_output import AutoStrategy, ProviderStrategy, ToolStrategy
 
+from langchain_kimi.agents.checks import check_approvals, check_arguments
 from langchain_kimi.agents.default_model import default_model
 from langchain_kimi.binding import KimiBinding
 from langchain_kimi.errors import KimiError
@@ -102,7 +103,13 @@ def create_tool_agent(
 
     Returns:
         The compiled graph; its state has `messages`.
+
+    Raises:
+        KimiInvalidInputError: When an argument is of a wrong kind, or `interrupt_on` names a tool
+            that the agent cannot have.
     """
+    check_arguments(model, tools, budget)
+    check_approvals(interrupt_on or {}, tools or (), middleware)
     chosen = default_model(model=model) if model is None or isinstance(model, str) else model
     own: list[Middleware] = [
         ToolErrorMiddleware(_report),

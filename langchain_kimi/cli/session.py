@@ -69,11 +69,13 @@ def make_agent(
     max_steps: int | None,
 ) -> Agent:
     """Make the agent of a command; a person approves what runs code."""
+    given = [*tools, *(tool for one in middleware for tool in one.tools)]
+    asked = {tool.name for tool in given}.intersection(RUNS_CODE)
     return create_tool_agent(
         model,
         tools,
         middleware=middleware,
         budget=Budget(steps=max_steps),
-        interrupt_on={name: {"allowed_decisions": ["approve", "reject"]} for name in RUNS_CODE},
+        interrupt_on={name: {"allowed_decisions": ["approve", "reject"]} for name in asked},
         checkpointer=InMemorySaver(),
     )

@@ -18,6 +18,7 @@ from langgraph.runtime import Runtime
 from typing_extensions import override
 
 from langchain_kimi.context import estimate_messages
+from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.middleware.history import last_step, refusals, signature, steps, unanswered
 from langchain_kimi.middleware.reminders import reminder_message
 
@@ -38,12 +39,21 @@ class Budget:
     middleware spends on calls of its own, such as a summary, is not counted."""
 
     def __post_init__(self) -> None:
-        """Refuse limits under which no run could start."""
+        """Refuse limits under which no run could start.
+
+        Raises:
+            KimiInvalidInputError: When a limit is no whole number, or below 1.
+        """
         for name in ("steps", "tokens"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if value is None:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool):
+                msg = f"Budget({name}={value!r}) is no whole number. Give 1 or more, or None."
+                raise KimiInvalidInputError(msg)
+            if value < 1:
                 msg = f"Budget({name}={value!r}) allows no run. Give 1 or more, or None."
-                raise ValueError(msg)
+                raise KimiInvalidInputError(msg)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,12 @@ from pydantic import BaseModel
 
 from langchain_kimi import ChatKimi, create_tool_agent
 from langchain_kimi.agents.tool_agent import default_prompt
-from langchain_kimi.errors import KimiAuthenticationError, KimiTruncatedStreamError
-from langchain_kimi.middleware import Budget, DiscardAll, RepeatedCallGuard
+from langchain_kimi.errors import (
+    KimiAuthenticationError,
+    KimiInvalidInputError,
+    KimiTruncatedStreamError,
+)
+from langchain_kimi.middleware import Budget, DiscardAll, PerRun, RepeatedCallGuard
 from langchain_kimi.testing import (
     broken_arguments,
     call,
@@ -24,7 +28,7 @@ from langchain_kimi.testing import (
     turn,
     unauthorized,
 )
-from langchain_kimi.tools import file_tools
+from langchain_kimi.tools import file_tools, shell_middleware
 
 CONFIG: Any = {"configurable": {"thread_id": "1"}}
 
@@ -308,6 +312,42 @@ async def test_prompts(kimi_server) -> None:
         await create_tool_agent(model, prompt=prompt).ainvoke(ask())
         sent = kimi_server.requests[-1]["messages"]
         assert (sent[0]["content"] if sent[0]["role"] == "system" else None) == first
+
+
+def test_a_tool_that_nobody_would_be_asked_about_is_refused(caplog) -> None:
+    """An approval that names no tool would let it run unasked."""
+    model = ChatKimi(base_url="http://127.0.0.1:1/v1")
+    with pytest.raises(KimiInvalidInputError, match=r"'divid', .*Did you mean 'divide'\?"):
+        create_tool_agent(model, [divide], interrupt_on={"divid": True})
+    create_tool_agent(model, [divide], interrupt_on={"divid": False, "divide": True})
+    create_tool_agent(
+        model,
+        [{"type": "function", "function": {"name": "pay", "parameters": {}}}],
+        middleware=[shell_middleware(".")],
+        interrupt_on={"pay": True, "shell": True},
+    )
+    assert not caplog.records
+
+    per_run = PerRun(tools=lambda _: [])
+    create_tool_agent(model, [divide], middleware=[per_run], interrupt_on={"divid": True})
+    (record,) = caplog.records
+    assert "runs unasked" in record.message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"model": 5}, "model is of type int, no chat model"),
+        ({"tools": 5}, "tools is of type int, no list"),
+        ({"tools": "files"}, "tools is of type str, no list"),
+        ({"tools": ["files"]}, r"tools\[0\] is of type str, no tool"),
+        ({"budget": 5}, "budget is of type int, no budget"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_refused(arguments: dict[str, Any], reason: str) -> None:
+    fitting: dict[str, Any] = {"model": ChatKimi(base_url="http://127.0.0.1:1/v1")}
+    with pytest.raises(KimiInvalidInputError, match=reason):
+        create_tool_agent(**{**fitting, **arguments})
 
 
 def test_the_default_prompt(snapshot) -> None:

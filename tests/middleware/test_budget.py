@@ -11,6 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 from pydantic import BaseModel
 
+from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.middleware import Budget, BudgetMiddleware
 
 
@@ -135,4 +136,10 @@ def test_the_budget_can_come_from_the_context(scripted, calling, echo) -> None:
 @pytest.mark.parametrize("limits", [{"steps": 0}, {"tokens": -5}])
 def test_a_budget_without_room_is_refused(limits: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="allows no run"):
+        Budget(**limits)
+
+
+@pytest.mark.parametrize("limits", [{"steps": "3"}, {"steps": True}, {"tokens": 2.5}])
+def test_a_budget_counts_in_whole_numbers(limits: dict[str, Any]) -> None:
+    with pytest.raises(KimiInvalidInputError, match="is no whole number"):
         Budget(**limits)
