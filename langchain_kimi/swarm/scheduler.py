@@ -80,6 +80,8 @@ class Swarm:
         self.broken: Exception | None = None
         self.cancelled = ""
         """Why everything was cancelled; "" while it was not."""
+        self.all_stopped = asyncio.Event()
+        """Set then: the orchestrator's call is given up, too."""
         self.most_at_work = 0
         self._bound = bound
         self._ready: deque[AgentState] = deque()
@@ -195,10 +197,18 @@ class Swarm:
         """Stop one sub-agent and its own, or all; what they had is kept. Return how many."""
         if agent is None:
             self.cancelled = self.cancelled or reason
+            self.all_stopped.set()
             chosen = list(self.desk.state.of_task())
         else:
             chosen = self._family(agent)
         return self._end_early(chosen, Outcome("cancelled", reason=reason))
+
+    def inherit(self, before: Swarm) -> None:
+        """Be paused or cancelled as the swarm before was, in whose place this one is."""
+        if not before.desk.open_gate.is_set():
+            self.desk.open_gate.clear()
+        if before.cancelled:
+            self.cancel(reason=before.cancelled)
 
     async def stop(self) -> None:
         """Leave everything as it is on disk, and end: work goes on after a restart."""

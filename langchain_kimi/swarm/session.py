@@ -8,9 +8,9 @@ import hashlib
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
@@ -33,6 +33,7 @@ from langchain_kimi.swarm.subagents import Bound, SubAgent, bind
 from langchain_kimi.swarm.tool_runner import ToolRunner
 from langchain_kimi.swarm.tools import Fanout, schemas
 
+_T = TypeVar("_T")
 _RATE_SECONDS = 5.0
 _NOTE = "note"
 
@@ -156,13 +157,15 @@ class Session:
         if key == self.state.task_key:
             return
         await self.swarm.stop()
-        state = self.state
+        state, before, is_first = self.state, self.swarm, self.state.task == 0
         state.task, state.task_key, state.started = state.task + 1, key, time.time()
         state.budget, state.turn_replies, state.spans = budget, [], []
         state.used = Usage()
         body = {"key": key, "at": state.started, "budget": budget.as_dict()}
         await self.log.append(Record(Kind.TASK, "", body))
         self._begin(budget)
+        if is_first:  # what was said while the task was written down is meant for it
+            self.swarm.inherit(before)
 
     async def note(self, text: str) -> None:
         """Tell the orchestrator something; it is on disk when this returns."""
@@ -195,7 +198,10 @@ class Session:
         if verdict.grant is Grant.LAST:
             said = [HumanMessage(_LAST_TURN.format(reason=verdict.reason))]
         start = time.time()
-        reply = storable(await self._call([*messages, *said]))
+        answer = await self._unless_cancelled(self._call([*messages, *said]))
+        if answer is None:
+            return [], Verdict(Grant.NONE, "cancelled", self.swarm.cancelled)
+        reply = storable(answer)
         if reply.id is None or any(message.id == reply.id for message in messages):
             reply.id = key  # a model that numbers all replies alike would overwrite its own
         self.state.replies[key] = reply
@@ -207,6 +213,21 @@ class Session:
         self.events.tell("step", text=", ".join(c["name"] for c in reply.tool_calls))
         return [*said, reply], verdict
 
+    async def _unless_cancelled(self, call: Coroutine[Any, Any, _T]) -> _T | None:
+        """Wait for a call; None when the run is cancelled first."""
+        work = asyncio.ensure_future(call)
+        stop = asyncio.ensure_future(self.swarm.all_stopped.wait())
+        try:
+            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            if not work.done():
+                work.cancel()
+        if work.done():
+            return await work
+        await asyncio.wait([work])
+        return None
+
     async def _call(self, messages: list[AnyMessage]) -> AIMessage:
         """Call the orchestrator's model; it goes before all sub-agents at the gate."""
         bound, desk = self.binder.orchestrator(), self.desk
@@ -215,6 +236,7 @@ class Session:
         sent: list[Any] = [("system", prompt), *messages] if prompt else messages
         failed = 0
         while True:
+            await desk.open_gate.wait()
             entered = await self.limiter.enter(urgent=True)
             try:
                 async with asyncio.timeout(desk.timeouts.call):

@@ -164,6 +164,35 @@ async def test_a_run_that_was_cancelled_while_nobody_had_it_ends_with_what_it_ha
     assert len(told["missing"]) >= 2
 
 
+@pytest.mark.parametrize("command", ["cancel", "pause"])
+async def test_what_is_said_at_the_very_beginning_holds(office: Office, command: str) -> None:
+    office.model = FakeModel(rule=both_pay)
+    office.begin()
+    async with asyncio.timeout(30):
+        while (said := await office.runner.control("run", command, None)) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert "error" not in said
+    if command == "pause":
+        assert (await office.ask("look"))["counts"]["steps"] == 0
+        assert not office.model.seen
+        await office.ask("resume")
+        one, two = await office.seen([1, 2])
+        await office.ask("answer", {one: APPROVE, two: APPROVE})
+    assert (await office.end())["status"] == ("cancelled" if command == "cancel" else "done")
+    assert bool(office.model.seen) == (command == "pause")
+
+
+async def test_a_cancelled_run_does_not_wait_for_its_orchestrators_call(office: Office) -> None:
+    office.model = FakeModel(rule=both_pay, delay=3600)
+    office.begin()
+    async with asyncio.timeout(30):
+        while not office.model.seen:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert await office.ask("cancel") == {"stopped": 0}
+    assert (await office.end())["status"] == "cancelled"
+    assert office.model.in_flight == 0
+
+
 async def test_patience_is_counted_from_the_first_failure_in_a_row(office: Office) -> None:
     failed: set[int] = set()
 
