@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -15,7 +16,7 @@ from langchain_kimi import ChatKimi
 from langchain_kimi.rag import Filter
 from langchain_kimi.rag.answer import Answer, EvidenceBudget, create_multimodal_rag
 from langchain_kimi.rag.answer.shots import CACHE
-from langchain_kimi.testing import call, say, think
+from langchain_kimi.testing import call, hang, say, think
 from tests.rag_answer.conftest import asked, number_of, pictures, plan, shown, sign
 
 DASH = "\u2013"
@@ -384,6 +385,29 @@ def test_a_file_that_changed_has_text_and_no_picture(files, tmp_path, kimi_serve
     assert citation.box is not None
     assert answer.dropped[0].reason == "its picture was not shown"
     corpus.close()
+
+
+async def test_cancelled_runs_leave_the_thread_and_the_graph_usable(
+    library, kimi_server, llm
+) -> None:
+    graph = create_multimodal_rag(library, llm, checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "1"}}
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def hangs(_):
+        loop.call_soon_threadsafe(begun.set)
+        return hang()
+
+    kimi_server.respond_with(replies(plan(OATS), hangs, plan(OATS), oats))
+    cancelled = asyncio.create_task(graph.ainvoke(asked(OATS), config))
+    await asyncio.wait_for(begun.wait(), 60)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    result = await graph.ainvoke(asked(OATS), config)
+    await llm.aclose()
+    assert result["answer"].status == "answered"
+    assert [message.type for message in result["messages"]] == ["human", "human", "ai"]
 
 
 def test_what_is_no_question_is_refused(library, llm) -> None:
