@@ -36,7 +36,7 @@ class KimiBinding(RunnableBinding[LanguageModelInput, AIMessage]):  # type: igno
 
     @classmethod
     def lc_id(cls) -> list[str]:
-        """Serialize as `RunnableBinding`, which `loads` knows."""
+        """Serialize as `RunnableBinding`, which `loads` knows; what it loads is one."""
         return RunnableBinding.lc_id()
 
     def bind_tools(

@@ -220,9 +220,9 @@ class ChatKimi(Bindable, ChatNVIDIA):
         names for `api_key` and `base_url`.
 
         Raises:
-            KimiInvalidInputError: An argument is unknown (the message names the nearest known
-                one), or endpoint and base URL do not go together.
-            pydantic.ValidationError: A value has the wrong type or range.
+            KimiInvalidInputError: An argument is unknown; the message names the nearest known one.
+            pydantic.ValidationError: A value has the wrong type or range, or endpoint and base URL
+                do not go together.
         """
         base_url = base_url or kwargs.pop("nvidia_base_url", None)
         # an empty key is the caller's word that none is to be sent

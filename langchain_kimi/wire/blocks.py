@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.block_translators import register_translator
 
 from langchain_kimi.wire.reasoning import KEY
-from langchain_kimi.wire.reply import PROVIDER
+from langchain_kimi.wire.reply import PROVIDER, REASONS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +90,18 @@ def _translate(message: AIMessage) -> list[types.ContentBlock]:
     blocks += [
         {"type": "tool_call", "name": call["name"], "args": call["args"], "id": call["id"]}
         for call in message.tool_calls
+    ]
+    # a message that was streamed has the reasons in its metadata alone: merging drops them
+    reasons = message.response_metadata.get(REASONS_KEY, {})
+    blocks += [
+        {
+            "type": "invalid_tool_call",
+            "name": call["name"],
+            "args": call["args"],
+            "id": call["id"],
+            "error": call["error"] or reasons.get(call["id"]),
+        }
+        for call in message.invalid_tool_calls
     ]
     return cast("list[types.ContentBlock]", blocks)
 

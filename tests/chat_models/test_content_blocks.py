@@ -127,6 +127,9 @@ async def test_a_broken_call_in_blocks_is_no_valid_call(
 
     assert message.tool_calls == []
     assert "tool_call" not in {block["type"] for block in message.content_blocks}
+    if not ask.streams:
+        (block,) = (one for one in message.content_blocks if one["type"] == "invalid_tool_call")
+        assert block["error"]
     assert len(server.requests[1]["messages"][1]["tool_calls"]) == 1
 
 
