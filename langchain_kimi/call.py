@@ -10,8 +10,10 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 from langchain_kimi.conversation import earlier_ids
 from langchain_kimi.errors import (
+    KimiBadRequestError,
     KimiContextOverflowError,
     KimiError,
+    KimiNotFoundError,
     KimiRequestTooLargeError,
 )
 from langchain_kimi.models import facts_of
@@ -70,6 +72,8 @@ _OPTIONS = frozenset(
     }
 )
 _TOO_LARGE = (KimiRequestTooLargeError, KimiContextOverflowError)
+_REFUSED = (KimiBadRequestError, KimiNotFoundError)
+"""What another request may mend, once: with fewer media, or with media that are uploaded again."""
 
 
 class Call:
@@ -83,7 +87,7 @@ class Call:
         options: Options of the call, in place of the model's fields.
     """
 
-    __slots__ = ("links", "llm", "messages", "options", "stop")
+    __slots__ = ("_given", "links", "llm", "messages", "options", "stop")
 
     def __init__(
         self,
@@ -95,7 +99,7 @@ class Call:
     ) -> None:
         self.llm = llm
         self.links = links
-        self.messages = messages
+        self.messages = self._given = messages
         self.stop = stop
         self.options = options
 
@@ -143,8 +147,8 @@ class Call:
         request, link = self.request(stream=False), self.links.to(self.llm)
         try:
             reply = link.transport.post(ROUTE, request.body, headers=request.headers)
-        except _TOO_LARGE as error:
-            request = self._smaller(error, stream=False)
+        except _REFUSED as error:
+            request = self._mended(error, stream=False)
             reply = link.transport.post(ROUTE, request.body, headers=request.headers)
         return self._result(reply, request, link)
 
@@ -154,8 +158,8 @@ class Call:
         request, link = self.request(stream=False), self.links.to(self.llm)
         try:
             reply = await link.transport.apost(ROUTE, request.body, headers=request.headers)
-        except _TOO_LARGE as error:
-            request = self._smaller(error, stream=False)
+        except _REFUSED as error:
+            request = await self._amended(error, stream=False)
             reply = await link.transport.apost(ROUTE, request.body, headers=request.headers)
         return self._result(reply, request, link)
 
@@ -165,8 +169,8 @@ class Call:
         request, link = self.request(stream=True), self.links.to(self.llm)
         try:
             reader, events = self._open(request, link)
-        except _TOO_LARGE as error:
-            reader, events = self._open(self._smaller(error, stream=True), link)
+        except _REFUSED as error:
+            reader, events = self._open(self._mended(error, stream=True), link)
         feed = reader.assembler.feed
         with events, reader.errors(events):
             for event in events:
@@ -190,8 +194,8 @@ class Call:
         request, link = self.request(stream=True), self.links.to(self.llm)
         try:
             reader, events = await self._aopen(request, link)
-        except _TOO_LARGE as error:
-            reader, events = await self._aopen(self._smaller(error, stream=True), link)
+        except _REFUSED as error:
+            reader, events = await self._aopen(await self._amended(error, stream=True), link)
         feed = reader.assembler.feed
         async with events:
             with reader.errors(events):
@@ -290,8 +294,33 @@ class Call:
             connect=lambda: self.links.to(self.llm).transport,
         )
 
+    def _mended(self, error: KimiError, *, stream: bool) -> Request:
+        """Return the request that a refusal leaves to try, or raise the refusal."""
+        if not self._names_uploads(error):
+            return self._smaller(error, stream=stream)
+        self._deliver()
+        return self.request(stream=stream)
+
+    async def _amended(self, error: KimiError, *, stream: bool) -> Request:
+        if not self._names_uploads(error):
+            return self._smaller(error, stream=stream)
+        await self._adeliver()
+        return self.request(stream=stream)
+
+    def _names_uploads(self, error: KimiError) -> bool:
+        """Say whether the server has lost an upload of this call; all are then made anew."""
+        ids = _file_ids(self.messages) - _file_ids(self._given)
+        if isinstance(error, _TOO_LARGE) or not any(id_ in str(error) for id_ in ids):
+            return False
+        logger.warning("the server has lost an upload, which is made once more: %s", error)
+        self.links.uploads.forget(ids)
+        self.messages = self._given
+        return True
+
     def _smaller(self, error: KimiError, *, stream: bool) -> Request:
         """Return the request with its older media told instead of shown, or raise the refusal."""
+        if not isinstance(error, _TOO_LARGE):
+            raise error
         from langchain_kimi.content.stubs import stub_media  # noqa: PLC0415
 
         fewer = stub_media(self.messages)
@@ -300,6 +329,16 @@ class Call:
         logger.warning("the request was too large; its older media are sent as text stubs")
         self.messages = fewer
         return self.request(stream=stream)
+
+
+def _file_ids(messages: list[BaseMessage]) -> set[str]:
+    return {
+        block["file_id"]
+        for message in messages
+        if isinstance(message.content, list)
+        for block in message.content
+        if isinstance(block, dict) and isinstance(block.get("file_id"), str)
+    }
 
 
 def _may_hold_media(messages: list[BaseMessage]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 __all__ = ["Recent"]
@@ -44,6 +44,12 @@ class Recent(Generic[V]):
             self.weight += weight
             while self.weight > self.limit:
                 self._drop(next(iter(self._held)))
+
+    def forget(self, is_meant: Callable[[V], bool]) -> None:
+        """Forget the values that are meant."""
+        with self._lock:
+            for key in [key for key, (value, _) in self._held.items() if is_meant(value)]:
+                self._drop(key)
 
     def clear(self) -> None:
         """Forget everything."""

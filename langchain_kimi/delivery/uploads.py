@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -122,6 +122,10 @@ class Uploads:
             raise
         self._settle(upload.key, self._in_loops, id_=id_, lifetime=lifetime)
         return id_
+
+    def forget(self, ids: Collection[str]) -> None:
+        """Forget ids that the server does not know any more; what has gone up since stays."""
+        self._known.forget(lambda known: known[0] in ids)
 
     def _claim(
         self, key: str, own: _Running, *watched: _Running

@@ -15,7 +15,7 @@ from langchain_kimi.delivery import assets
 from langchain_kimi.delivery.conversation import deliver
 from langchain_kimi.delivery.uploads import Upload
 from langchain_kimi.endpoints import ENDPOINTS
-from langchain_kimi.errors import KimiServerError
+from langchain_kimi.errors import KimiBadRequestError, KimiServerError
 from langchain_kimi.testing import error, say
 from langchain_kimi.testing.files import FileRoutes
 from langchain_kimi.testing.refusal import Refusal
@@ -242,6 +242,35 @@ async def test_an_old_asset_goes_up_again(
     for how in ("invoke", "ainvoke"):
         await ask(llm, asked(large()), how)
     assert paths(server, "POST").count(ANNOUNCE) == 2
+
+
+@pytest.mark.parametrize("how", CALLS)
+async def test_assets_that_the_server_has_lost_go_up_again(
+    serve: Callable[..., KimiServer], caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    llm = model(serve("nvidia"))
+    question = asked(large(), picture_block(noisy(500, 510), "image/jpeg"))
+    await ask(llm, question, how)
+    forgetful = serve("nvidia")
+    llm.base_url = forgetful.base_url  # as if it were the same one, and had been emptied
+
+    answers = await asyncio.gather(*(ask(llm, question, how) for _ in range(3)))
+
+    assert all(answers)
+    assert paths(forgetful, "POST").count(ANNOUNCE) == 2
+    assert "has lost an upload" in caplog.text
+
+
+async def test_a_refusal_that_names_no_upload_is_no_lost_upload(
+    serve: Callable[..., KimiServer],
+) -> None:
+    server = serve("nvidia")
+    llm = model(server)
+    await ask(llm, asked(large()), "invoke")
+    server.script(error(400, "Asset 'another' not found"))
+    with pytest.raises(KimiBadRequestError, match="another"):
+        await ask(llm, asked(large()), "invoke")
+    assert paths(server, "POST").count(ANNOUNCE) == 1
 
 
 async def test_large_frames_of_a_film_go_up_too(
