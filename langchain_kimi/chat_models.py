@@ -18,7 +18,13 @@ from langchain_kimi._version import __version__
 from langchain_kimi.binding import Bindable
 from langchain_kimi.call import Call
 from langchain_kimi.counting import count_tokens, estimate_slice, is_sendable
-from langchain_kimi.endpoints import Endpoint, EndpointName, resolve_endpoint, row_of
+from langchain_kimi.endpoints import (
+    ENDPOINTS,
+    Endpoint,
+    EndpointName,
+    resolve_endpoint,
+    row_of,
+)
 from langchain_kimi.links import Links, key_of
 from langchain_kimi.models import ModelFacts, facts_of
 from langchain_kimi.options import MOST_TOKENS, as_timeout, refuse_unknown
@@ -243,6 +249,9 @@ class ChatKimi(Bindable, ChatNVIDIA):
         known = set(type(self).model_fields)
         refuse_unknown(kwargs, known | {*given, "nvidia_api_key", "max_completion_tokens"})
         values = {key: value for key, value in given.items() if value is not None}
+        endpoint = kwargs.get("endpoint", "auto")
+        if endpoint in ("auto", *ENDPOINTS) and isinstance(base_url, str | None):
+            resolve_endpoint(endpoint, base_url)  # raised below, pydantic would hide its error
         # ChatNVIDIA's own __init__ builds two HTTP clients and may ask the network for its model
         # list; the fields and rules are inherited, the clients are not
         BaseChatModel.__init__(self, **{**values, **kwargs})
