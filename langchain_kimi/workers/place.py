@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,9 @@ SET tcp_keepalives_interval = 2;
 SET tcp_keepalives_count = 3
 """
 """So that the server notices a machine that is gone after 11 seconds, and not after hours."""
+
+_SETUP_SECONDS = 0.1
+_SETUP = "hashtextextended('langchain-kimi setup', 0)"
 
 _SQLITE = (3, 42) if sys.version_info >= (3, 12) else (3, 35)
 """The oldest SQLite: on newer Pythons DBOS lets it write times to the millisecond."""
@@ -101,6 +105,8 @@ class Place:
                     self._where, kwargs=options, min_size=1, max_size=8, open=False
                 )
                 saver = AsyncPostgresSaver(await stack.enter_async_context(pool))
+                async with _alone(pool):
+                    await saver.setup()
             else:
                 from langgraph.checkpoint.sqlite.aio import (  # noqa: PLC0415  as the other
                     AsyncSqliteSaver,
@@ -108,7 +114,7 @@ class Place:
 
                 path = str(Path(self._where) / "graph.sqlite")
                 saver = await stack.enter_async_context(AsyncSqliteSaver.from_conn_string(path))
-            await saver.setup()
+                await saver.setup()
             where = self._where if self.is_shared else Path(self._where) / "journal.sqlite"
             journal = open_journal(where)
             stack.push_async_callback(journal.aclose)
@@ -123,6 +129,24 @@ class Place:
         if self.is_shared:
             return _PostgresPresence(self._where, worker)
         return _FolderPresence(Path(self._where))
+
+
+@asynccontextmanager
+async def _alone(pool: Any) -> AsyncIterator[None]:
+    """Hold the lock for making tables, which workers that begin together do one by one.
+
+    It is tried, not waited for: an index that is made concurrently waits for all statements.
+    """
+    async with pool.connection() as connection:
+        while True:
+            found = await connection.execute(f"SELECT pg_try_advisory_lock({_SETUP}) AS had")
+            if (await found.fetchone())["had"]:
+                break
+            await asyncio.sleep(_SETUP_SECONDS)
+        try:
+            yield
+        finally:
+            await connection.execute(f"SELECT pg_advisory_unlock({_SETUP})")
 
 
 def _check_sqlite() -> None:

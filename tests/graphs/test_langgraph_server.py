@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import queue
 import shutil
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +74,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "graphs/paying.py").write_text(PAYING)
     configuration = json.loads((folder / "langgraph.json").read_text())
     configuration["graphs"]["paying"] = "./graphs/paying.py:graph"
+    ours = ("require_https", "disable_private_ips", "disable_loopback")
+    configuration["webhooks"] = {"url": dict.fromkeys(ours, False)}  # the test's own receiver
     (folder / "langgraph.json").write_text(json.dumps(configuration))
     with langgraph_dev(folder, PYTHONPATH=str(folder / "graphs")) as url:
         yield url
@@ -274,6 +279,82 @@ async def test_a_cancelled_background_run_calls_no_more_and_can_go_on(client, ki
     assert state["result"] == "All studied."
     assert "Study two: rested" in told(state)
     assert len(kimi.requests) == 6, "only what was in flight and what follows"
+
+
+async def test_a_run_in_the_background_is_joined_and_its_end_told_to_a_webhook(
+    client, kimi, receiver: "Receiver"
+) -> None:
+    led(kimi, None)
+    thread = (await client.threads.create())["thread_id"]
+    run = await client.runs.create(
+        thread,
+        "background",
+        stream_mode=["custom"],
+        stream_resumable=True,
+        webhook=receiver.url,
+        **task(kimi),
+    )
+    stream = client.runs.join_stream(thread, run["run_id"], last_event_id="-1")
+    events = [part.data async for part in stream if part.event == "custom"]
+    ended = [e["label"] for e in events if e["event"] == "ended" and e["agent"]]
+    assert sorted(ended) == sorted(ITEMS), "also those that ended before it was joined"
+    assert (await client.runs.join(thread, run["run_id"]))["result"] == "All studied."
+    (post,) = await asyncio.to_thread(receiver.posts, 1)
+    assert (post["run_id"], post["status"]) == (run["run_id"], "success")
+    assert post["values"]["result"] == "All studied."
+
+
+async def test_a_cron_begins_background_runs(client, kimi) -> None:
+    led(kimi, None)
+    thread = (await client.threads.create())["thread_id"]
+    cron = await client.crons.create_for_thread(
+        thread, "background", schedule="* * * * * *", **task(kimi)
+    )
+    try:
+        async with asyncio.timeout(60):
+            while (values := await _values(client, thread)).get("result") is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    finally:
+        await client.crons.delete(cron["cron_id"])
+    assert values["result"] == "All studied."
+
+
+async def _values(client: Any, thread: str) -> dict[str, Any]:
+    return (await client.threads.get_state(thread))["values"] or {}
+
+
+class Receiver:
+    """Takes the posts of webhooks."""
+
+    def __init__(self) -> None:
+        self._posts: queue.Queue[dict[str, Any]] = queue.Queue()
+        put = self._posts.put
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+
+    def posts(self, count: int) -> list[dict[str, Any]]:
+        return [self._posts.get(timeout=30) for _ in range(count)]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever, args=(0.05,))
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    thread.join()
+    receiver.server.server_close()
 
 
 async def test_without_an_endpoint_the_stand_in_leads_subagents(client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from langchain_kimi.workers import Queue
+from langchain_kimi.workers.place import Place
 from tests.workers.conftest import Model, until
 
 if TYPE_CHECKING:
@@ -48,6 +50,14 @@ def test_a_worker_that_is_killed_under_load_loses_nothing(
     # four steps each, and of the killed worker's three runs at most the step in flight again
     assert set(steps.values()) <= {4, 5}
     assert sum(steps.values()) <= 4 * 12 + 3
+
+
+async def test_workers_that_begin_together_make_the_tables_once(database: str) -> None:
+    async def opened(place: Place) -> None:
+        async with place.stores():
+            pass
+
+    await asyncio.gather(*(opened(Place(database)) for _ in range(6)))
 
 
 def _held_by(queue: Queue, pid: int) -> set[str]:
