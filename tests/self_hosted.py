@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,10 @@ class SelfHosted:
     redis: str
     more: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            self.metrics_port = taken.getsockname()[1]
+
     def environment(self, service: str) -> dict[str, str]:
         """Return a service's variables, with the addresses of this machine in them."""
         here = {
@@ -55,6 +60,7 @@ class SelfHosted:
             "KIMI_JOURNAL": self.database,
             "KIMI_QUEUE": self.database,
             "REDIS_URL": self.redis,
+            "KIMI_METRICS_PORT": str(self.metrics_port),
             "KIMI_MILVUS_URI": "",  # a cluster is not at hand
             "KIMI_AUTH_KEYS": str(self.folder / "keys.json"),
             "HOME": str(self.folder),
@@ -75,12 +81,12 @@ class SelfHosted:
             yield Server(_url(log, process), process, log)
 
     @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the compose file's `worker`."""
+    def worker(self) -> Iterator[str]:
+        """Run the compose file's `worker`; yield the URL of its figures, which come with it."""
         command = COMPOSE["services"]["worker"]["command"]
         log = self.folder / f"log-{time.monotonic_ns()}"
-        with self._running(command, "worker", log) as process:
-            yield process
+        with self._running(command, "worker", log):
+            yield f"http://127.0.0.1:{self.metrics_port}/metrics"
 
     @contextmanager
     def _running(
@@ -109,8 +115,8 @@ def redis(folder: Path) -> Iterator[str]:
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed")
-    socket = folder / "redis"
-    given = ["--port", "0", "--unixsocket", str(socket), "--dir", str(folder)]
+    place = folder / "redis"
+    given = ["--port", "0", "--unixsocket", str(place), "--dir", str(folder)]
     process = subprocess.Popen(
         [program, *COMPOSE["services"]["redis"]["command"][1:], *given],
         stdout=subprocess.DEVNULL,
@@ -118,9 +124,9 @@ def redis(folder: Path) -> Iterator[str]:
     )
     try:
         deadline = time.monotonic() + 20
-        while not socket.exists() and time.monotonic() < deadline:
+        while not place.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        yield f"unix://{socket}"
+        yield f"unix://{place}"
     finally:
         process.terminate()
         process.wait(20)

@@ -13,6 +13,7 @@ from rich.console import Console
 from langchain_kimi.cli.errors import one_line_errors
 from langchain_kimi.cli.plain import plain
 from langchain_kimi.cli.work import asked
+from langchain_kimi.server.observed import observed, shown_metrics
 from langchain_kimi.swarm import create_background_agent
 from langchain_kimi.workers import Worker
 
@@ -54,6 +55,12 @@ def serve(
                 ),
             )
             console.print(f"worker {worker.name} takes runs; SIGTERM ends it", markup=False)
-            asyncio.run(worker.serve())
+            with shown_metrics():
+                asyncio.run(_observed(worker))
     console.print("worker ended", markup=False)
     return 0
+
+
+async def _observed(worker: Worker) -> None:
+    async with observed():
+        await worker.serve()

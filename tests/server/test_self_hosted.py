@@ -218,8 +218,11 @@ async def test_what_waits_for_a_worker_is_shown(first: Server, deployment: SelfH
 
 
 def test_a_worker_takes_tasks_from_the_same_database(deployment: SelfHosted) -> None:
-    with deployment.worker(), Queue(deployment.database) as queue:
+    with deployment.worker() as url, Queue(deployment.database) as queue:
         ended = queue.wait(queue.submit("Say what each file in graphs/ does."), seconds=60)
+        told = httpx.get(url).text
     assert ended.outcome is not None
     assert ended.outcome["status"] == "done"
     assert "Stand-in (no model)" in ended.outcome["result"]
+    assert float(re.findall(r"^kimi_subagents_total (\S+)", told, re.MULTILINE)[0]) >= 3
+    assert re.search(r'^kimi_requests_total\{.*outcome="ok"\}', told, re.MULTILINE)
