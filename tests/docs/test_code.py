@@ -43,15 +43,15 @@ def folder(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
-    """What pages stand in: this project's docs and graphs, and documents to ask about.
+    """What pages stand in: a page of the docs, the graphs, and documents to ask about.
 
     Pictures and the film are read for the page of the main job alone: OCR takes its time.
     """
     whole = request.node.callspec.params["page"].stem == "index"
-    for name in ("docs", "graphs"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("pyproject.toml", "langgraph.json", "LICENSE"):
-        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "docs").mkdir()
+    shutil.copytree(ROOT / "graphs", tmp_path / "graphs")
+    for name in ("pyproject.toml", "langgraph.json", "LICENSE", "docs/background.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(documents, tmp_path / "documents", ignore=None if whole else NO_PICTURES)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
