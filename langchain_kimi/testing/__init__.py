@@ -111,31 +111,33 @@ from langchain_kimi.testing.callfaults import (
     missing_names,
     raw_control_characters,
 )
+from langchain_kimi.testing.failures import (
+    content_filtered,
+    error,
+    forbidden,
+    gone,
+    out_of_quota,
+    rate_limited,
+    retired,
+    server_error,
+    unauthorized,
+)
 from langchain_kimi.testing.faults import (
     accepted,
     chunked,
     comment,
-    content_filtered,
     cut,
     drop,
     end_early,
-    error,
     error_event,
     finish,
-    forbidden,
     framed,
-    gone,
     hang,
     leaked,
     malformed_chunk,
-    out_of_quota,
     pause,
-    rate_limited,
     raw,
-    retired,
-    server_error,
     slow_first_token,
-    unauthorized,
 )
 from langchain_kimi.testing.script import Part, Turn, call, call_with_id, say, say_json, think, turn
 

@@ -13,6 +13,7 @@ from langchain_kimi.testing.cache import PrefixCache
 from langchain_kimi.testing.compose import compose
 from langchain_kimi.testing.dialects.base import Dialect
 from langchain_kimi.testing.director import Director
+from langchain_kimi.testing.failures import ErrorReply
 from langchain_kimi.testing.performance import Performance, part_of
 from langchain_kimi.testing.record import Exchange
 from langchain_kimi.testing.refusal import Refusal
@@ -107,7 +108,7 @@ class ChatRoutes:
         if part_of(parts, faults.Drop):
             drop_connection(http)
             raise ConnectionCutError
-        failure = part_of(parts, faults.ErrorReply)
+        failure = part_of(parts, ErrorReply)
         if failure:
             return failure_response(self._dialect, failure)
         request_id = self._director.new_id()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from langchain_kimi.testing.dialects.base import Dialect
-from langchain_kimi.testing.faults import ErrorReply
+from langchain_kimi.testing.failures import ErrorReply
 from langchain_kimi.testing.record import Exchange
 from langchain_kimi.testing.refusal import Refusal
 

@@ -17,6 +17,7 @@ MAX_PATTERN_CHARACTERS = 1_000
 _MAX_PROGRAM_BYTES = 8_000_000
 
 _GLOB_PARTS = re.compile(r"(\*\*/|\*\*|\*|\?|\{[^{}]*\}|\[[^\]/]*\])")
+_NESTED = re.compile(r"\{[^{}]*\{[^{}]*\}")
 _WILDCARDS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
@@ -62,6 +63,9 @@ def glob(text: str) -> Pattern:
     Raises:
         ToolException: When it is not valid.
     """
+    if _NESTED.search(text):
+        msg = f"{text[:200]!r} has braces within braces. Write all alternatives in one: {{a,b,c}}."
+        raise ToolException(msg)
     rooted = text.removeprefix("./")
     return _compiled(_expression(rooted if "/" in rooted else f"**/{rooted}"), text, "glob")
 

@@ -440,3 +440,10 @@ def test_tools_come_in_a_fixed_order(root: Path) -> None:
 )
 def test_globs(pattern: str, path: str, matches: bool) -> None:
     assert glob(pattern).fits(path) is matches
+
+
+def test_braces_within_braces_are_explained(use) -> None:
+    result = use("list_files", pattern="**/*.{py,{md,txt}}")
+    assert result.status == "error"
+    assert "Write all alternatives in one: {a,b,c}" in result.content
+    assert use("list_files", pattern="*.{py,md}").content.split("\n")[0] == "README.md"
