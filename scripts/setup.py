@@ -19,6 +19,10 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 AEGRA = VENV / "aegra"
 AEGRA_EXTRAS = "aegra,local,milvus,office,rag,workers"  # as in deploy/Dockerfile
+NO_PIP = (
+    "This Python has neither ensurepip nor pip. Install one as root (apt-get install python3-venv), "
+    "or uv as yourself (https://docs.astral.sh/uv), and run make again."
+)
 WHAT = ["-e", str(ROOT), "--group", f"{ROOT}/pyproject.toml:dev"]  # the group names the extras
 
 
@@ -51,7 +55,15 @@ def pip_from_debian() -> None:
     """Install pip from the wheel that Debian packages, fetched and unpacked without root."""
     apt = shutil.which("apt-get")
     if apt is None:
-        sys.exit("This Python has neither ensurepip nor pip: install uv, or python3-venv.")
+        sys.exit(NO_PIP)
+    try:
+        fetch_pip(apt)
+    except (subprocess.CalledProcessError, StopIteration):
+        sys.exit(f"pip could not be fetched. {NO_PIP}")
+
+
+def fetch_pip(apt: str) -> None:
+    """Let apt fetch the package into a folder of our own, and install the wheel in it."""
     with tempfile.TemporaryDirectory() as scratch:
         lists = Path(scratch, "lists", "partial")
         cache = Path(scratch, "cache", "archives", "partial")

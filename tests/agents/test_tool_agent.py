@@ -363,7 +363,10 @@ def test_the_graph(snapshot) -> None:
         context_strategy="hide_tool_results",
     )
     assert agent.name == "tool_agent"
-    assert agent.get_graph().draw_mermaid() == snapshot
+    edges = agent.get_graph().edges
+    assert snapshot == sorted(
+        f"{edge.source} {'..>' if edge.conditional else '-->'} {edge.target}" for edge in edges
+    )
 
 
 def divide(left: int, right: int) -> float:
