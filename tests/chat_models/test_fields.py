@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,7 @@ NO_FUNCTION: dict[str, Any] = {"type": "function", "function": {"parameters": {}
         {"stop": [""]},
         {"seed": 2**63},
     ],
-    ids=repr,
+    ids=lambda given: re.sub(" at 0x[0-9a-f]+", "", repr(given)),  # the same in each process
 )
 async def test_values_of_a_call_are_refused_by_name(given: dict[str, Any], ask: Ask) -> None:
     (name,) = given
