@@ -20,7 +20,7 @@ PYTHON = VENV / "bin" / "python"
 AEGRA = VENV / "aegra"
 AEGRA_EXTRAS = "aegra,local,milvus,office,rag,workers"  # as in deploy/Dockerfile
 NO_PIP = (
-    "This Python has neither ensurepip nor pip. Install one as root (apt-get install python3-venv), "
+    "This Python has neither ensurepip nor pip. Install one as root, apt-get install python3-venv, "
     "or uv as yourself (https://docs.astral.sh/uv), and run make again."
 )
 WHAT = ["-e", str(ROOT), "--group", f"{ROOT}/pyproject.toml:dev"]  # the group names the extras

@@ -64,7 +64,8 @@ def build(source: Path, target: Path, *, isolated: bool = False) -> Artifacts:
 def unpack(sdist: Path, target: Path) -> Path:
     """Unpack an sdist into a tree with other times and modes, and with litter in it."""
     with tarfile.open(sdist) as archive:
-        archive.extractall(target, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # from 3.11.4 on
+        archive.extractall(target)
     (tree,) = target.iterdir()
     for path in tree.rglob("*"):
         if path.is_file():
