@@ -47,6 +47,7 @@ def runs(
     with one_line_errors():
         found: tuple[list[RunInfo], list[str]] = ([], [])
         if journal is not None or (folder / "journal.sqlite").exists():
+            folder.mkdir(parents=True, exist_ok=True)  # of a server's journal it holds nothing yet
             found = asyncio.run(_manage(folder, journal, delete or [], prune))
     known, gone = found
     for name in gone:

@@ -169,3 +169,9 @@ def test_the_shell_is_refused_with_the_reason(work):
     done = work("--tools", "shell")
     assert done.exit_code == 1
     assert "cannot share" in done.stderr
+
+
+def test_a_servers_journal_is_pruned_from_a_folder_that_kept_nothing_yet(postgres, tmp_path):
+    folder = str(tmp_path / "new")
+    pruned = ["runs", "--folder", folder, "--journal", postgres.url, "--prune", "30"]
+    assert CliRunner().invoke(app, pruned).exit_code == 0
