@@ -19,15 +19,18 @@ if TYPE_CHECKING:
     from langchain_nvidia_ai_endpoints import ChatNVIDIA as _Model
 
     from langchain_kimi.chat_models import ChatKimi
+
+    _Binding = RunnableBinding[LanguageModelInput, AIMessage]
 else:
     _Model = object
+    _Binding = RunnableBinding  # its types are told by what is bound; a class of its own is slow
 
 _Bound = Runnable[LanguageModelInput, AIMessage]
 
 __all__ = ["Bindable", "KimiBinding"]
 
 
-class KimiBinding(RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]
+class KimiBinding(_Binding):
     """What `ChatKimi.bind` returns.
 
     A plain `RunnableBinding` forwards `bind_tools` and `with_structured_output` to the bare model

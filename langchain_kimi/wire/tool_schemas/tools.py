@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from langchain_core.tools import BaseTool, StructuredTool, Tool
+from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
@@ -99,9 +99,13 @@ def _own_parameters(tool: Any) -> dict[str, Any] | None:
     if isinstance(tool, type):
         model: Any = tool
     elif isinstance(tool, BaseTool):
+        from langchain_core.tools import Tool  # noqa: PLC0415  slow to import, as the next
+
         simple = isinstance(tool, Tool) and not tool.args_schema
         model = None if simple else tool.tool_call_schema
     elif inspect.isroutine(tool):
+        from langchain_core.tools import StructuredTool  # noqa: PLC0415
+
         made = StructuredTool.from_function(
             tool, description="-", parse_docstring=True, error_on_invalid_docstring=False
         )
