@@ -293,7 +293,7 @@ class Worker:
             hurry.cancel()
             if grace == 0 or not ending.done():
                 await runner.stop()
-            await ending
+            await asyncio.wait({ending}, timeout=_CHECK_SECONDS)  # for ever without a database
             await runner.stop()
 
 
