@@ -62,6 +62,7 @@ def folder(
     return tmp_path
 
 
+@pytest.mark.timeout(300)  # generous: many processes start
 @pytest.mark.parametrize("page", RUN, ids=[page.stem for page in RUN])
 def test_a_page_runs(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
@@ -84,7 +85,7 @@ def test_a_page_runs(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) 
 def in_bash(block: Block) -> None:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block.code],
-        check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100,
+        check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=250,
     )  # fmt: skip
     assert done.returncode == 0, f"{block.place}\n{done.stdout}\n{done.stderr}"
 
