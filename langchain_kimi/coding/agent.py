@@ -85,7 +85,7 @@ async def save_diffs(workspace: Workspace, journal: Journal, run: str) -> list[s
     log = await journal.open(run)
     names = []
     for agent in workspace.agents():
-        patch = await in_thread(None, partial(_patches, workspace, agent))
+        patch = await in_thread(workspace.pool, partial(_patches, workspace, agent))
         name = f"{agent}/changes.diff"
         await log.save(name, "text/x-diff", patch.encode(errors="replace"))
         names.append(name)

@@ -39,11 +39,11 @@ class _Group:
                 os.killpg(self._group, signal.SIGKILL)
 
 
-async def in_thread(pool: Executor | None, work: Callable[[Callable[[int], None]], _T]) -> _T:
+async def in_thread(pool: Executor, work: Callable[[Callable[[int], None]], _T]) -> _T:
     """Run work that starts a command; a cancelled wait kills the command.
 
     Args:
-        pool: Where it runs; None for the event loop's own.
+        pool: Where it runs. Not the event loop's own, for work may wait for long.
         work: Gets a function that it tells the command's process group.
     """
     group = _Group()

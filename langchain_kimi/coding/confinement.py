@@ -6,37 +6,36 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
-import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import cast
 
 from langchain.agents.middleware import DockerExecutionPolicy, HostExecutionPolicy
 
 from langchain_kimi.coding.errors import CodingError
+from langchain_kimi.coding.namespaces import TOOLS, has_namespaces, is_root, starter
 from langchain_kimi.coding.trees import entries
 from langchain_kimi.tools.process import ExecutionPolicy, Outcome, run
 
 _FIRST_USER, _USERS = 1_900_000_000, 200_000_000
 """User ids of nobody: above those of distributions and containers, below 2**31."""
 _AS_FIRST_PROCESS = ["/bin/sh", "-c", '"$@"; exit $?', "sh"]
-_NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
-_TOOLS = ("setpriv", "prlimit")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits of a command on the host that langchain's policies do not have."""
+    """Limits that langchain's policies do not have, those of a command on the host."""
 
     processes: int = 256
     """Processes and threads at one time."""
     file_bytes: int = 1_000_000_000
     """Size of one file."""
     open_files: int = 1_024
+    change_bytes: int = 50_000_000
+    """Size of all files together that changed since the last commit of a working copy."""
 
 
 def default_policy() -> HostExecutionPolicy:
@@ -46,42 +45,73 @@ def default_policy() -> HostExecutionPolicy:
     )
 
 
-class Confinement:
-    """Runs the commands of one working copy.
-
-    On the host as root, commands run as a user id of the working copy's own, for the limit on
-    processes does not bind root. Otherwise they run as the caller. Whatever they leave behind is
-    killed when they end, where there are PID namespaces all at once.
-
-    Args:
-        policy: One of langchain's execution policies.
-        limits: Further limits on the host.
-        name: What the working copy is known by; the user id follows from it.
+def check_confinable(policy: ExecutionPolicy, *, allow_unconfined: bool) -> None:
+    """Refuse to run commands that nothing would hold.
 
     Raises:
-        CodingError: On the host as root, where `setpriv` and `prlimit` are not there.
+        CodingError: On the host as root `setpriv` or `prlimit` is not there; or as another user
+            there are no namespaces, and it was not allowed.
     """
-
-    def __init__(self, policy: ExecutionPolicy, limits: Limits, name: str) -> None:
-        self._policy = policy
-        self._limits = limits
-        self._on_host = isinstance(policy, HostExecutionPolicy)
-        self._in_container = isinstance(policy, DockerExecutionPolicy)
-        self.user = _user_of(name) if self._on_host and _is_root() else None
-        if self.user is not None and not all(map(shutil.which, _TOOLS)):
+    if not isinstance(policy, HostExecutionPolicy):
+        return
+    if is_root():
+        if not all(map(shutil.which, TOOLS)):
             msg = (
                 "As root, limits on processes do not hold without setpriv and prlimit "
                 "(util-linux). Install them, run as another user, or use DockerExecutionPolicy."
             )
             raise CodingError(msg)
+    elif not (allow_unconfined or has_namespaces()):
+        msg = (
+            "User namespaces (unshare, setpriv and prlimit of util-linux on Linux, not forbidden "
+            "by a container) are not there, so commands would have all rights of this process: "
+            "they could read its keys from /proc, change the git directory and outlive their "
+            "call. Give policy=DockerExecutionPolicy(...), run as root, or, for repositories and "
+            "models that you trust, say allow_unconfined=True."
+        )
+        raise CodingError(msg)
+
+
+class Confinement:
+    """Runs the commands of one working copy.
+
+    On the host as root, commands run as a user id of the working copy's own, for the limit on
+    processes does not bind root. Otherwise they run as the caller, in namespaces where there are
+    some: they see no process of the caller, and write to no folder of the workspace but theirs.
+    Whatever they leave behind is killed when they end.
+
+    Args:
+        policy: One of langchain's execution policies.
+        limits: Further limits on the host.
+        name: What the working copy is known by; the user id follows from it.
+        read_only: Folders that are not written to, except for the working copy's own.
+        slots: One is held while a command runs.
+    """
+
+    def __init__(
+        self,
+        policy: ExecutionPolicy,
+        limits: Limits,
+        name: str,
+        read_only: Sequence[Path],
+        slots: threading.Semaphore,
+    ) -> None:
+        self.limits = limits
+        self._policy = policy
+        self._slots = slots
+        self._read_only = read_only
+        self._on_host = isinstance(policy, HostExecutionPolicy)
+        self._in_container = isinstance(policy, DockerExecutionPolicy)
+        self.user = _user_of(name) if self._on_host and is_root() else None
 
     def own(self, folder: Path) -> None:
         """Give a folder and all in it to the user that commands run as; links are not followed."""
         if self.user is None:
             return
         os.lchown(folder, self.user, self.user)
-        for one in entries(folder) if folder.is_dir() else ():
-            os.lchown(one.path, self.user, self.user)
+        if folder.is_dir() and not folder.is_symlink():
+            for place in entries(folder):
+                os.lchown(place, self.user, self.user)
 
     def check_reach(self, folder: Path) -> None:
         """Refuse a folder that the user cannot enter.
@@ -99,7 +129,7 @@ class Confinement:
             raise CodingError(msg)
 
     def run(self, command: str, tree: Path, home: Path, started: Callable[[int], None]) -> Outcome:
-        """Run a shell command in a working copy to its end or its limits.
+        """Run a shell command to its end or its limits, once one of the slots is free.
 
         Args:
             command: The command.
@@ -107,17 +137,18 @@ class Confinement:
             home: A folder for what belongs to no repository.
             started: Told the process group.
         """
-        policy = cast("ExecutionPolicy", _Prefixed(self._policy, self._prefix(), started))
-        try:
-            return run(
-                policy,
-                self._command(command),
-                workspace=tree,
-                environment=self._environment(home),
-                stdin="",
-            )
-        finally:
-            self.end_all()
+        policy = cast("ExecutionPolicy", _Prefixed(self._policy, self._prefix(tree, home), started))
+        with self._slots:
+            try:
+                return run(
+                    policy,
+                    self._command(command),
+                    workspace=tree,
+                    environment=self._environment(home),
+                    stdin="",
+                )
+            finally:
+                self.end_all()
 
     def end_all(self) -> None:
         """Kill every process of the user that commands run as."""
@@ -138,30 +169,27 @@ class Confinement:
         place = "/tmp" if self._in_container else str(home)  # noqa: S108 - the container's own
         path = {} if self._in_container else {"PATH": os.environ.get("PATH", os.defpath)}
         return {
-            "GIT_CONFIG_COUNT": "1",  # the git directory is ours, and not the command's user's
-            "GIT_CONFIG_KEY_0": "safe.directory",
-            "GIT_CONFIG_VALUE_0": "*",
-            "GIT_OPTIONAL_LOCKS": "0",
             "HOME": place,
             "LANG": "C.UTF-8",
             "LOGNAME": "coder",
             "PYTHONDONTWRITEBYTECODE": "1",
             "TMPDIR": place,
             "USER": "coder",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",  # the git directory is not the command's own
+            "GIT_CONFIG_VALUE_0": "*",
             **path,
         }
 
-    def _prefix(self) -> list[str]:
+    def _prefix(self, *writable: Path) -> list[str]:
         """Return what the command is started through."""
-        if not self._on_host or not all(map(shutil.which, _TOOLS)):
+        if not self._on_host or not all(map(shutil.which, TOOLS)):
             return []
-        prefix = ["setpriv", "--pdeathsig=KILL"]
-        if _has_namespaces():
-            maps = [] if self.user is not None else ["--user", "--map-current-user"]
-            prefix += [_NAMESPACE[0], *maps, *_NAMESPACE[1:]]
-        room = self._limits.processes + (0 if self.user is not None else _processes_of_caller())
-        prefix += [*_AS_FIRST_PROCESS, "prlimit", f"--nproc={room}", "--core=0"]
-        prefix += [f"--fsize={self._limits.file_bytes}", f"--nofile={self._limits.open_files}"]
+        prefix = starter(self._read_only, writable)
+        room = self.limits.processes + (0 if self.user is not None else _processes_of_caller())
+        prefix = [*prefix, *_AS_FIRST_PROCESS, "prlimit", f"--nproc={room}", "--core=0"]
+        prefix += [f"--fsize={self.limits.file_bytes}", f"--nofile={self.limits.open_files}"]
         prefix += [*self._limits_of_policy(), "setpriv", "--no-new-privs"]
         if self.user is not None:
             prefix += [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
@@ -200,24 +228,9 @@ class _Prefixed:
         return process
 
 
-def _is_root() -> bool:
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
 def _user_of(name: str) -> int:
     digest = hashlib.blake2b(name.encode(errors="replace"), digest_size=6).digest()
     return _FIRST_USER + int.from_bytes(digest) % _USERS
-
-
-@cache
-def _has_namespaces() -> bool:
-    """Whether PID namespaces can be made here: containers often forbid it."""
-    if not sys.platform.startswith("linux") or shutil.which("unshare") is None:
-        return False
-    maps = [] if _is_root() else ["--user", "--map-current-user"]
-    tried = [_NAMESPACE[0], *maps, *_NAMESPACE[1:], "true"]
-    done = subprocess.run(tried, check=False, capture_output=True, cwd=tempfile.gettempdir())  # noqa: S603 a fixed command
-    return done.returncode == 0
 
 
 def _processes_of_caller() -> int:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from langchain_kimi.coding.confinement import Confinement, Limits
 from langchain_kimi.coding.errors import CodingError
 from langchain_kimi.coding.git import Git
 from langchain_kimi.coding.store import Store
-from langchain_kimi.coding.trees import entries, remove_tree
+from langchain_kimi.coding.trees import entries, remove
 from langchain_kimi.tools.process import ExecutionPolicy, Outcome
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
+TRIAL = "merging"
+"""The copy in which a merge is tested: nobody's."""
 
 
 class Copy:
@@ -35,107 +38,132 @@ class Copy:
         self.name = name
         self.path = folder / "trees" / name
         self.home = folder / "home" / name
-        self.branch = f"agents/{name}"
         self.confinement = confinement
+        self._ref = f"refs/heads/agents/{name}"
         self._store = store
         self._lock = threading.RLock()
-        self._admin = (store.git.directory or folder) / "worktrees" / name
-        self._git = Git(directory=self._admin, tree=self.path)
-        self._is_found = False
+        self._made = folder / "made" / name
+        self._admin = store.directory / "worktrees" / name
+        self._git = Git(
+            directory=self._admin, tree=self.path, common=store.directory, config=store.config
+        )
 
     @contextmanager
-    def held(self, hub: threading.RLock) -> Iterator[Copy]:
-        """Use the copy alone; it is made, or found again, first."""
+    def held(self) -> Iterator[Copy]:
+        """Use the copy alone; it is made, found again or put right first."""
         with self._lock:
-            if not (self._admin / "coding-ready").exists():
-                with hub:
-                    self._make()
-            elif not self._is_found:
-                self._find_again()
-            self._is_found = True
+            if not self._made.exists() or self.path.is_symlink() or not self.path.is_dir():
+                self._make()
+            self._tie()
             yield self
-
-    def _find_again(self) -> None:
-        """Free what a kill in the middle of a git command left: no other process works here."""
-        for lock in (*self._admin.glob("*.lock"), *self._branch_locks()):
-            lock.unlink(missing_ok=True)
-
-    def _branch_locks(self) -> Iterator[Path]:
-        yield from self._admin.parents[1].glob(f"refs/heads/{self.branch}.lock")
 
     def _make(self) -> None:
         """Check the branch out: a new one from the target, or the one that is there."""
         self.confinement.end_all()
-        remove_tree(self.path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.home.mkdir(parents=True, exist_ok=True)
-        hub, store = self._store.git, self._store
-        self._forget()
-        if not store.commit_of(f"refs/heads/{self.branch}"):
-            hub("update-ref", f"refs/heads/{self.branch}", store.head)
-        hub("worktree", "add", "-q", "--force", "--lock", str(self.path), self.branch)
-        self.own()
-        self.confinement.check_reach(self.path)
-        (self._admin / "coding-ready").touch()
-
-    def own(self) -> None:
-        """Give all files to the user that commands run as."""
+        remove(self.path)
+        remove(self.home)
+        for folder in (self.path, self.home, self._admin, self._made.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        (self._admin / "index").unlink(missing_ok=True)
+        self._tie()
+        self._git("read-tree", "--reset", "-u", self._ref)
         self.confinement.own(self.path)
         self.confinement.own(self.home)
+        self.confinement.check_reach(self.path)
+        self._made.touch()
+
+    def _tie(self) -> None:
+        """Tie the copy to its branch, wherever a command or a kill has left it."""
+        self._admin.mkdir(parents=True, exist_ok=True)
+        for name, text in (
+            ("HEAD", f"ref: {self._ref}\n"),
+            ("commondir", "../..\n"),
+            ("gitdir", f"{self.path}/.git\n"),
+            ("locked", "git worktree prune leaves it alone\n"),
+        ):
+            (self._admin / name).write_text(text)
+        for lock in (*self._admin.glob("*.lock"), self._store.directory / f"{self._ref}.lock"):
+            lock.unlink(missing_ok=True)
+        link = self.path / ".git"
+        if not os.path.lexists(link):
+            link.write_text(f"gitdir: {self._admin}\n")
+            self.confinement.own(link)
+        if not self._store.commit_of(self._ref):
+            self._store.git("update-ref", self._ref, self._store.head)
+        if not (self._admin / "index").exists():
+            self._git("read-tree", self._ref)
 
     def run(self, command: str, started: Callable[[int], None]) -> Outcome:
         """Run a shell command in the copy."""
         return self.confinement.run(command, self.path, self.home, started)
 
-    def commit(self, message: str) -> str:
+    def commit(self) -> str:
         """Put everything that changed on the branch; return the branch's commit.
 
         Raises:
-            CodingError: A repository was made within the copy.
+            CodingError: What changed is too large, or a repository was made within the copy.
         """
         self._refuse_nested()
-        git, branch = self._git, f"refs/heads/{self.branch}"
-        git("symbolic-ref", "HEAD", branch)  # a command may have gone to another branch
+        self._refuse_large()
+        git, head = self._git, self._store.commit_of(self._ref)
         git("add", "--all")
-        tree, head = git("write-tree"), git("rev-parse", branch)
-        if tree == git("rev-parse", f"{branch}^{{tree}}"):
+        tree = git("write-tree")
+        if tree == git("rev-parse", f"{head}^{{tree}}"):
             return head
-        return self._record(tree, message, head)
+        return self._record(tree, f"Work of {self.name}", head)
 
     def _record(self, tree: str, message: str, *parents: str) -> str:
         git, parts = self._git, [part for parent in parents for part in ("-p", parent)]
         commit = git("commit-tree", tree, *parts, "-m", message)
-        git("update-ref", f"refs/heads/{self.branch}", commit, parents[0])
+        git("update-ref", self._ref, commit, parents[0])
         return commit
 
     def take(self, tree: str, other: str) -> None:
         """Go over to a merged tree, whose other parent is a commit."""
-        head = self._git("rev-parse", f"refs/heads/{self.branch}")
+        head = self._store.commit_of(self._ref)
         self._git("read-tree", "-u", "--reset", tree)
         self._record(tree, f"Merge {self._store.target}", head, other)
-        self.own()
+        self.confinement.own(self.path)
 
-    def remove(self, hub: threading.RLock) -> None:
-        """Remove the copy; its branch stays in the store."""
-        with self._lock, hub:
+    def show(self, commit: str) -> None:
+        """Let the branch be a commit, in a copy that is made anew when it is next held."""
+        self.remove()
+        self._store.git("update-ref", self._ref, commit)
+
+    def remove(self, *, branch: bool = False) -> None:
+        """Remove the copy; its branch stays in the store, unless that is to go too."""
+        with self._lock:
             self.confinement.end_all()
-            (self._admin / "coding-ready").unlink(missing_ok=True)
-            remove_tree(self.path)
-            remove_tree(self.home)
-            self._forget()
-
-    def _forget(self) -> None:
-        """Remove what git knows of this copy; `worktree prune` would look at the others, too."""
-        remove_tree(self._admin)
-        self._is_found = False
+            self._made.unlink(missing_ok=True)
+            for folder in (self.path, self.home, self._admin):
+                remove(folder)
+            if branch:
+                self._store.git("update-ref", "-d", self._ref)
 
     def _refuse_nested(self) -> None:
         """Refuse a `.git` below the top: git would go into it and believe its config."""
-        for one in entries(self.path):
-            if one.name.casefold() == ".git" and Path(one.path).parent != self.path:
-                inside = Path(one.path).relative_to(self.path)
+        for place in entries(self.path):
+            if place.name.casefold() == ".git" and place.parent != self.path:
+                inside = place.relative_to(self.path)
                 msg = f"{inside} is a repository within the repository. Remove it first."
                 raise CodingError(msg)
+
+    def _refuse_large(self) -> None:
+        """Refuse changes that would take minutes and gigabytes to store, show and merge."""
+        listed = self._git.data("ls-files", "-z", "--modified", "--others", "--exclude-standard")
+        sizes: dict[str, int] = {}
+        for name in filter(None, listed.split(b"\0")):
+            with suppress(FileNotFoundError):
+                sizes[os.fsdecode(name)] = (self.path / os.fsdecode(name)).lstat().st_size
+        total, most = sum(sizes.values()), self.confinement.limits.change_bytes
+        if total > most:
+            largest = max(sizes, key=sizes.__getitem__)
+            msg = (
+                f"The changed files have {total:,} bytes, of which {largest!a} has "
+                f"{sizes[largest]:,}; at most {most:,} are stored. Remove what is not part of the "
+                "work, or name it in .gitignore."
+            )
+            raise CodingError(msg)
 
 
 class Copies:
@@ -146,32 +174,49 @@ class Copies:
         store: The git directory.
         policy: The execution policy of commands.
         limits: Further limits on the host.
+        commands: How many commands run at the same time.
+        read_only: Folders that commands do not write to, except for their own copy.
     """
 
-    def __init__(self, folder: Path, store: Store, policy: ExecutionPolicy, limits: Limits) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        policy: ExecutionPolicy,
+        limits: Limits,
+        *,
+        commands: int,
+        read_only: Sequence[Path],
+    ) -> None:
         self._folder = folder
         self._store = store
         self._policy = policy
         self._limits = limits
+        self._read_only = read_only
+        self._slots = threading.Semaphore(commands)
         self._copies: dict[str, Copy] = {}
         self._lock = threading.Lock()
-        self.hub = threading.RLock()
-        """Held while refs or the list of working copies change."""
-        Confinement(policy, limits, "")  # says at once what cannot be confined
+        self.closed = False
+        """Whether the folder may be somebody else's by now."""
 
     def get(self, name: str) -> Copy:
         """Return the working copy of a sub-agent; it is made when it is first held.
 
         Raises:
-            CodingError: The name is no sub-agent's id.
+            CodingError: The name is no sub-agent's id, or the workspace is closed.
         """
+        if self.closed:
+            msg = f"The workspace is closed. Make another one on {self._folder} to go on."
+            raise CodingError(msg)
         if not _NAME.fullmatch(name):
             msg = f"{name[:100]!r} is no id of a sub-agent."
             raise CodingError(msg)
         with self._lock:
             if name not in self._copies:
                 place = f"{self._folder}\0{name}"
-                confinement = Confinement(self._policy, self._limits, place)
+                confinement = Confinement(
+                    self._policy, self._limits, place, self._read_only, self._slots
+                )
                 self._copies[name] = Copy(name, self._folder, self._store, confinement)
             return self._copies[name]
 
@@ -182,7 +227,7 @@ class Copies:
             CodingError: There is none.
         """
         copy = self.get(name)
-        if not self._store.commit_of(f"refs/heads/{copy.branch}"):
+        if not self._store.commit_of(f"refs/heads/agents/{name}"):
             there = ", ".join(self.names()) or "none"
             msg = f"{name!r} has no working copy. There are: {there}."
             raise CodingError(msg)
@@ -191,4 +236,5 @@ class Copies:
     def names(self) -> list[str]:
         """Return the ids of all sub-agents that have a branch."""
         listed = self._store.git("for-each-ref", "--format=%(refname)", "refs/heads/agents/")
-        return [ref.removeprefix("refs/heads/agents/") for ref in listed.splitlines()]
+        names = [ref.removeprefix("refs/heads/agents/") for ref in listed.splitlines()]
+        return [name for name in names if name != TRIAL]

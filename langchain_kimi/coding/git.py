@@ -39,6 +39,7 @@ _ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_EDITOR": "false",
+    "GIT_GRAFT_FILE": os.devnull,
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_TERMINAL_PROMPT": "0",
@@ -60,6 +61,10 @@ class Git:
     """The git directory; None lets git look for it from `tree`."""
     tree: Path | None = None
     """The working copy; None for a bare repository."""
+    common: Path | None = None
+    """The git directory that a worktree's belongs to."""
+    config: str | None = None
+    """What the config must be: a filter that somebody put there would be run."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *arguments: str) -> str:
@@ -84,7 +89,12 @@ class Git:
         return done.stdout
 
     def run(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        """Run a command to its end, whatever that is."""
+        """Run a command to its end, whatever that is.
+
+        Raises:
+            CodingError: Somebody changed the config.
+        """
+        self._check_config()
         environment = {
             **_ENVIRONMENT,
             "PATH": os.environ.get("PATH", os.defpath),
@@ -92,6 +102,8 @@ class Git:
         }
         if self.directory is not None:
             environment["GIT_DIR"] = str(self.directory)
+            if self.common is not None:
+                environment["GIT_COMMON_DIR"] = str(self.common)
             if self.tree is not None:
                 environment["GIT_WORK_TREE"] = str(self.tree)
         settings = [part for pair in _CONFIG.items() for part in ("-c", "=".join(pair))]
@@ -103,6 +115,18 @@ class Git:
             capture_output=True,
             check=False,
         )
+
+    def _check_config(self) -> None:
+        place = self.common or self.directory
+        if place is None or self.config is None:
+            return
+        if (place / "config").read_bytes() != self.config.encode():
+            msg = (
+                f"{place / 'config'} was changed by something else than this workspace, so git is "
+                "not run there: it could be told to run programs. Look at it; its content was:"
+                f"\n{self.config}"
+            )
+            raise CodingError(msg)
 
 
 def check_version() -> None:

@@ -94,13 +94,13 @@ def merge_tools(workspace: Workspace) -> list[BaseTool]:
         return await in_thread(workspace.pool, lambda started: workspace.merge(agent_id, started))
 
     async def show_diff(agent_id: str, offset: int = 0) -> str:
-        text = await in_thread(None, lambda _: workspace.diff(agent_id))
+        text = await in_thread(workspace.pool, lambda _: workspace.diff(agent_id))
         left = len(text) - offset - _MOST_SHOWN
         more = f"\n[{left:,} more characters; go on with offset]" if left > 0 else ""
         return text[offset : offset + _MOST_SHOWN] + more or "[nothing that is not merged]"
 
     async def update(agent_id: str) -> str:
-        return await in_thread(None, lambda _: workspace.update(agent_id))
+        return await in_thread(workspace.pool, lambda _: workspace.update(agent_id))
 
     return [
         _structured("merge", _Merge, merge),
@@ -124,7 +124,9 @@ def _tool(
     workspace: Workspace, name: str, schema: type[BaseModel], work: Callable[..., str]
 ) -> BaseTool:
     async def call(config: RunnableConfig, **arguments: Any) -> str:
-        return str(await in_thread(None, lambda _: _held(workspace, config, work, **arguments)))
+        return str(
+            await in_thread(workspace.pool, lambda _: _held(workspace, config, work, **arguments))
+        )
 
     return _structured(name, schema, call)
 
@@ -140,7 +142,9 @@ def _reading(workspace: Workspace, pattern: BaseTool) -> BaseTool:
         return str(made.func(**arguments))
 
     async def call(config: RunnableConfig, **arguments: Any) -> str:
-        return str(await in_thread(None, lambda _: _held(workspace, config, read, **arguments)))
+        return str(
+            await in_thread(workspace.pool, lambda _: _held(workspace, config, read, **arguments))
+        )
 
     return StructuredTool.from_function(
         coroutine=call,
@@ -177,7 +181,7 @@ def _held(
     workspace: Workspace, config: RunnableConfig, work: Callable[..., Any], **args: Any
 ) -> Any:
     agent = config.get("configurable", {}).get("subagent") or "alone"
-    with workspace.copies.get(str(agent)).held(workspace.copies.hub) as copy:
+    with workspace.copies.get(str(agent)).held() as copy:
         return work(copy, **args)
 
 

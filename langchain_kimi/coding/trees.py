@@ -1,4 +1,4 @@
-"""Folders as commands leave them: of any depth, with names of any kind."""
+"""Folders that commands filled, as deep and as closed as they liked."""
 
 from __future__ import annotations
 
@@ -9,39 +9,47 @@ from pathlib import Path
 
 from langchain_kimi.coding.errors import CodingError
 
-_DEEPEST = 200
+_DEEPEST, _LONGEST = 200, 3_000
+"""Folders below each other, and bytes of a path, of which Linux takes 4,096."""
 
 
-def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield all that is below a folder; links are not followed.
+def entries(folder: Path) -> Iterator[Path]:
+    """Walk over all that is below a folder. Links are not followed.
 
     Raises:
-        CodingError: Folders are nested deeper than git and Python go.
+        CodingError: It is too deep.
     """
-    left = [(str(folder), 0)]
-    while left:
-        place, depth = left.pop()
-        if depth > _DEEPEST:
-            msg = f"Folders are nested more than {_DEEPEST} deep in the working copy. Remove them."
+    waiting = [(folder, 0)]
+    while waiting:
+        place, depth = waiting.pop()
+        if depth > _DEEPEST or len(os.fsencode(place)) > _LONGEST:
+            top = place.relative_to(folder).parts[0]
+            msg = f"{top} holds folders more than {_DEEPEST} deep. Remove them first."
             raise CodingError(msg)
-        with os.scandir(place) as found:
-            for one in found:
-                yield one
-                if one.is_dir(follow_symlinks=False):
-                    left.append((one.path, depth + 1))
+        try:
+            found = list(os.scandir(place))
+        except PermissionError:
+            continue  # git names it when it cannot read it either
+        for one in found:
+            yield Path(one)
+            if one.is_dir(follow_symlinks=False):
+                waiting.append((Path(one), depth + 1))
 
 
-def remove_tree(folder: Path) -> None:
-    """Remove a folder with all that is in it, however deep; nothing when it is not there.
+def remove(folder: Path) -> None:
+    """Remove a folder with all that is in it: by `rm`, which no depth stops.
 
     Raises:
-        CodingError: Something of it cannot be removed.
+        CodingError: Something is left.
     """
-    done = subprocess.run(  # noqa: S603 a fixed command
-        ["rm", "-rf", "--", str(folder)],  # noqa: S607 rm is found on PATH
-        check=False,
-        capture_output=True,
-    )
-    if done.returncode != 0:
-        msg = f"{folder.name!r} cannot be removed: {done.stderr.decode(errors='replace')[-500:]}"
+    said = ""
+    for command in (["rm", "-rf"], ["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+        if not os.path.lexists(folder):
+            return
+        done = subprocess.run(  # noqa: S603 a fixed command
+            [*command, "--", str(folder)], check=False, capture_output=True
+        )
+        said = done.stderr.decode(errors="replace").strip()
+    if os.path.lexists(folder):
+        msg = f"{folder} cannot be removed: {said[-500:]}"
         raise CodingError(msg)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import weakref
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from langchain_kimi.coding.confinement import Limits, default_policy
-from langchain_kimi.coding.copies import Copies
+from langchain_kimi.coding.confinement import Limits, check_confinable, default_policy
+from langchain_kimi.coding.copies import TRIAL, Copies
 from langchain_kimi.coding.errors import CodingError
+from langchain_kimi.coding.lock import FolderLock
 from langchain_kimi.coding.store import Store
-from langchain_kimi.coding.trees import remove_tree
+from langchain_kimi.coding.trees import remove
 from langchain_kimi.tools.process import ExecutionPolicy
 
 _MOST_SHOWN = 40_000
+_MOST_WAITING = 512
+"""Calls that wait for a copy, a merge or a command's turn, each in a thread."""
+_DIFF = ("diff", "--no-ext-diff", "--no-textconv")
 
 
 class Workspace:
     """A folder with a working copy for each sub-agent of one run, found again after a kill.
+
+    It has the folder alone until it is closed, deleted or its process has ended.
 
     Args:
         repository: A git repository with at least one commit. Its working copy is not touched,
@@ -33,12 +38,14 @@ class Workspace:
         test_command: Run on each merge before it is kept; "" for no tests.
         policy: One of langchain's execution policies, for all commands; None for
             `HostExecutionPolicy` with 5 minutes and 4 GB.
-        limits: Further limits of commands on the host.
+        limits: Further limits.
         commands: How many commands run at the same time; None for one a processor.
+        allow_unconfined: Run commands on the host also where there is neither root nor a user
+            namespace to hold them, with all rights of this process.
 
     Raises:
         CodingError: There is no repository or no such commit, the target branch is there
-            already, or commands cannot be confined here.
+            already or cannot be made, the folder is in use, or commands cannot be confined here.
     """
 
     def __init__(
@@ -52,20 +59,33 @@ class Workspace:
         policy: ExecutionPolicy | None = None,
         limits: Limits | None = None,
         commands: int | None = None,
+        allow_unconfined: bool = False,
     ) -> None:
         place = Path(repository).resolve()
         if not place.is_dir():
             msg = f"repository={str(repository)!r} is not a folder. Give a git repository."
             raise CodingError(msg)
+        policy = policy or default_policy()
+        check_confinable(policy, allow_unconfined=allow_unconfined)
         self.folder = Path(folder or place.parent / f".{place.name}.coding").resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._free = weakref.finalize(self, os.close, _alone_in(self.folder))
+        self._lock = FolderLock(self.folder)
+        try:
+            self._store = Store(self.folder / "git", place, base=base, target=target)
+        except BaseException:
+            self._lock.release()
+            raise
         self.test_command = test_command
-        self._store = Store(self.folder / "git", place, base=base, target=target)
         self.copies = Copies(
-            self.folder, self._store, policy or default_policy(), limits or Limits()
+            self.folder,
+            self._store,
+            policy,
+            limits or Limits(),
+            commands=commands or os.cpu_count() or 1,
+            read_only=[place, self._store.origin, self.folder],
         )
-        self.pool = ThreadPoolExecutor(commands or os.cpu_count(), "coding-command")
+        self._merging = threading.Lock()
+        self.pool = ThreadPoolExecutor(_MOST_WAITING, "coding")
 
     @property
     def target(self) -> str:
@@ -77,22 +97,25 @@ class Workspace:
         return self.copies.names()
 
     def diff(self, agent: str) -> str:
-        """Return what a sub-agent changed and what is not merged, as a patch.
+        """Return what a sub-agent changed and what is not merged, as a patch to read.
+
+        Binary files are only named.
 
         Raises:
             CodingError: There is no such sub-agent.
         """
-        with self.copies.known(agent).held(self.copies.hub) as copy:
-            return self._patch(copy.commit(f"Work of {agent}"))
+        commit = self._commit(agent)
+        shown = self._store.git.data(*_DIFF, f"{self._store.head}...{commit}")
+        return shown.decode(errors="replace")
 
-    def _patch(self, commit: str) -> str:
-        git, target = self._store.git, self._store.head
-        return git.data(
-            "diff", "--no-ext-diff", "--no-textconv", "--binary", f"{target}...{commit}"
-        ).decode(errors="replace")
+    def _commit(self, agent: str) -> str:
+        with self.copies.known(agent).held() as copy:
+            return copy.commit()
 
     def merge(self, agent: str, started: Callable[[int], None] = lambda _: None) -> str:
         """Merge a sub-agent's work into the target, unless it conflicts or fails the tests.
+
+        One merge is made after the other; sub-agents go on meanwhile.
 
         Args:
             agent: Its id.
@@ -104,16 +127,14 @@ class Workspace:
         Raises:
             CodingError: It was not merged: it conflicts, the tests failed, or it cannot be.
         """
-        with self.copies.known(agent).held(self.copies.hub) as copy, self.copies.hub:
-            commit, store = copy.commit(f"Work of {agent}"), self._store
+        commit, store = self._commit(agent), self._store
+        with self._merging:
+            store.check()
             before = store.head
             if store.git.run("merge-base", "--is-ancestor", commit, before).returncode == 0:
-                store.publish()
-                return f"{agent} has nothing that is not in {store.target}."
-            patch = self._patch(commit)
-            if any(line.startswith("+<<<<<<< ") for line in patch.splitlines()):
-                msg = f"{agent} left conflict markers in its files. Let it resolve them first."
-                raise CodingError(msg)
+                told = f"{agent} has nothing that is not in {store.target}."
+                return "\n".join(filter(None, [told, store.publish()]))
+            patch = self._new_patch(agent, commit)
             tree, conflicts = self._merged(before, commit)
             if conflicts:
                 msg = f"Not merged: {agent} conflicts with {store.target}.\n{conflicts}"
@@ -122,10 +143,28 @@ class Workspace:
                 "commit-tree", tree, "-p", before, "-p", commit, "-m", f"Merge {agent}"
             )
             told = self._test(merged, agent, started)
-            self._keep_patch(agent, commit, patch)
-            store.advance(merged, before)
-            stat = store.git("diff", "--no-ext-diff", "--no-textconv", "--stat", before, merged)
-            return f"Merged {agent} into {store.target}:\n{stat[-4_000:]}{told}"
+            number = len(list(patch.parent.glob("*.patch")))
+            hindrance = store.advance(merged)
+            patch.rename(patch.parent / f"{number:06}-{commit}.patch")
+            stat = store.git(*_DIFF, "--stat", before, merged)
+            done = f"Merged {agent} into {store.target}:\n{stat[-4_000:]}{told}"
+            return "\n".join(filter(None, [done, hindrance]))
+
+    def _new_patch(self, agent: str, commit: str) -> Path:
+        """Write what is not merged to a file, which may be large.
+
+        Raises:
+            CodingError: It adds conflict markers.
+        """
+        place = self.folder / "patches" / agent / "new"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        changes = f"{self._store.head}...{commit}"
+        self._store.git(*_DIFF, "--binary", f"--output={place}", changes)
+        with place.open("rb") as lines:
+            if any(line.startswith(b"+<<<<<<< ") for line in lines):
+                msg = f"{agent} left conflict markers in its files. Let it resolve them first."
+                raise CodingError(msg)
+        return place
 
     def update(self, agent: str) -> str:
         """Merge the target into a sub-agent's working copy, conflicts with markers.
@@ -133,8 +172,8 @@ class Workspace:
         Raises:
             CodingError: There is no such sub-agent.
         """
-        with self.copies.known(agent).held(self.copies.hub) as copy, self.copies.hub:
-            commit, head = copy.commit(f"Work of {agent}"), self._store.head
+        with self.copies.known(agent).held() as copy:
+            commit, head = copy.commit(), self._store.head
             if self._store.git.run("merge-base", "--is-ancestor", head, commit).returncode == 0:
                 return f"{agent} has all of {self.target}."
             tree, conflicts = self._merged(commit, head)
@@ -153,7 +192,7 @@ class Workspace:
         if done.returncode == 0:
             return tree, ""
         messages = [line for line in rest.splitlines() if line.startswith("CONFLICT")]
-        shown = self._store.git.data("diff", "--no-ext-diff", "--no-textconv", ours, tree)
+        shown = self._store.git.data(*_DIFF, ours, tree)
         text = shown.decode(errors="replace")
         return tree, "\n".join([*messages, text[:_MOST_SHOWN]])
 
@@ -165,69 +204,77 @@ class Workspace:
         """
         if not self.test_command:
             return ""
-        trial = self.copies.get("merging")
-        trial.remove(self.copies.hub)
-        self._store.git("update-ref", f"refs/heads/{trial.branch}", commit)
+        trial = self.copies.get(TRIAL)
+        trial.show(commit)
         try:
-            with trial.held(self.copies.hub):
+            with trial.held():
                 outcome = trial.run(self.test_command, started)
         finally:
-            trial.remove(self.copies.hub)
-            self._store.git("update-ref", "-d", f"refs/heads/{trial.branch}")
+            trial.remove(branch=True)
         if outcome.exit_code != 0:
             how = "took too long" if outcome.exit_code is None else "failed"
             msg = f"Not merged: with {agent} the tests {how}.\n{outcome.output}"
             raise CodingError(msg)
         return f"\nThe tests pass.\n{outcome.output[-2_000:]}"
 
-    def _keep_patch(self, agent: str, commit: str, patch: str) -> None:
-        folder = self.folder / "patches" / agent
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{commit}.patch").write_text(patch, "utf-8")
-
     def patches(self, agent: str) -> str:
-        """Return all that a sub-agent changed: what was merged, and what was not."""
-        kept = sorted((self.folder / "patches" / agent).glob("*.patch"), key=_time)
-        return "".join([*(one.read_text("utf-8") for one in kept), self.diff(agent)])
+        """Return all that a sub-agent changed, to be applied: what was merged, and what was not.
+
+        Raises:
+            CodingError: There is no such sub-agent.
+        """
+        folder, commit = self.folder / "patches" / agent, self._commit(agent)
+        kept = [one.read_bytes() for one in sorted(folder.glob("*.patch"))]
+        new = self._store.git.data(*_DIFF, "--binary", f"{self._store.head}...{commit}")
+        return b"".join([*kept, new]).decode(errors="replace")
 
     def remove(self, agent: str) -> None:
-        """Remove a sub-agent's working copy, with its work safe on its branch."""
-        copy = self.copies.known(agent)
-        with copy.held(self.copies.hub):
-            copy.commit(f"Work of {agent}")
-        copy.remove(self.copies.hub)
+        """Remove a sub-agent's working copy, with its work safe on its branch.
+
+        Raises:
+            CodingError: There is no such sub-agent, or its work cannot be stored.
+        """
+        with self.copies.known(agent).held() as copy:
+            copy.commit()
+            copy.remove()
 
     def close(self) -> None:
-        """Remove all working copies. Branches stay in the folder, and can be continued."""
+        """Remove all working copies, and free the folder.
+
+        Branches stay in the folder, and can be continued by another workspace.
+
+        Raises:
+            CodingError: What a sub-agent did could not be stored, and is left in its copy; or
+                the target branch could not be brought into the repository.
+        """
+        if self.copies.closed:
+            return
+        failures = []
         for agent in self.agents():
-            self.remove(agent)
-        self.pool.shutdown()
+            try:
+                self.remove(agent)
+            except CodingError as error:
+                failures.append(f"{agent}: {error}")
+        failures.append(self._store.publish())
         self._free()
+        if any(failures):
+            raise CodingError("\n".join(filter(None, failures)))
 
     def delete(self) -> None:
-        """Remove the folder with all that is in it. The target branch of the repository stays."""
+        """Remove the folder with all that is in it. The target branch of the repository stays.
+
+        Raises:
+            CodingError: What was merged could not be brought into the repository, so that
+                nothing is removed; or something could not be removed.
+        """
+        if hindrance := self._store.publish():
+            raise CodingError(hindrance)
         for agent in self.agents():
-            self.copies.get(agent).remove(self.copies.hub)
-        self.pool.shutdown()
+            self.copies.get(agent).remove()
+        remove(self.folder)
         self._free()
-        remove_tree(self.folder)
 
-
-def _alone_in(folder: Path) -> int:
-    """Hold a folder for one workspace; the lock ends with the process, or when it is closed.
-
-    Raises:
-        CodingError: Another workspace has it.
-    """
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        msg = f"Another workspace works in {folder}. Close it, or give each a folder= of its own."
-        raise CodingError(msg) from None
-    return lock
-
-
-def _time(path: Path) -> float:
-    return path.stat().st_mtime
+    def _free(self) -> None:
+        self.copies.closed = True
+        self.pool.shutdown()
+        self._lock.release()

@@ -8,8 +8,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +20,12 @@ from langchain_kimi.coding import (
     CodingError,
     Limits,
     Workspace,
-    coding_tools,
     create_coding_agent,
-    merge_tools,
     save_diffs,
 )
 from langchain_kimi.swarm import open_journal, running
 from langchain_kimi.swarm.live_runs import leave
+from tests.coding.conftest import MENDED, NAMES, POLICY, PYTHON, TESTS, Tools, git, open_workspace
 from tests.swarm.fakes import FakeModel, calls, prompt_of, say, steps_of
 
 pytestmark = [
@@ -37,73 +34,6 @@ pytestmark = [
 ]
 
 ETC = Path("/etc")
-NAMES = ("add", "double", "negate")
-BROKEN = {
-    "add": "def add(a, b):\n    return a - b\n",
-    "double": "def double(a):\n    return a\n",
-    "negate": "def negate(a):\n    return a\n",
-}
-MENDED = {"add": ("a - b", "a + b"), "double": ("return a", "return 2 * a")}
-MENDED["negate"] = ("return a", "return -a")
-CHECKS = {"add": "add(2, 3) == 5", "double": "double(4) == 8", "negate": "negate(5) == -5"}
-PYTHON = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
-"""The system's, which users besides ours may run."""
-TESTS = f"{PYTHON} -B check.py"
-POLICY = HostExecutionPolicy(command_timeout=20, cpu_time_seconds=20, memory_bytes=2_000_000_000)
-
-
-def git(folder: Path, *arguments: str) -> str:
-    who = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
-    done = subprocess.run(
-        ["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """Return a folder that other users can enter, as commands do not run as root."""
-    folder = Path(tempfile.mkdtemp(prefix="coding-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def repository(place: Path) -> Path:
-    """A small repository with three functions and three tests, all of which fail."""
-    folder = place / "calc"
-    folder.mkdir()
-    for name, text in BROKEN.items():
-        (folder / f"{name}.py").write_text(text)
-    checks = "\n".join(
-        f"if {name!r} in wanted:\n    from {name} import {name}\n    assert {check}, {name!r}"
-        for name, check in CHECKS.items()
-    )
-    wanted = f"import sys\nwanted = sys.argv[1:] or {NAMES!r}\n"
-    (folder / "check.py").write_text(f"{wanted}{checks}\nprint('green')\n")
-    git(folder, "init", "-q", "-b", "main")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-q", "-m", "Begin")
-    return folder
-
-
-@pytest.fixture
-def workspace(repository: Path) -> Iterator[Workspace]:
-    made = Workspace(repository, policy=POLICY)
-    yield made
-    made.delete()
-
-
-class Tools:
-    """The tools, called as a sub-agent of a name would."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._tools = {one.name: one for one in (*coding_tools(workspace), *merge_tools(workspace))}
-
-    async def __call__(self, agent: str, tool: str, **arguments: Any) -> str:
-        config: Any = {"configurable": {"subagent": agent}}
-        return str(await self._tools[tool].ainvoke(arguments, config))
 
 
 def is_orchestrator(messages: Any) -> bool:
@@ -139,7 +69,9 @@ def working(workspace: Workspace, names: tuple[str, ...]) -> FakeModel:
 async def test_three_sub_agents_mend_three_bugs_and_all_is_merged(
     repository: Path, place: Path
 ) -> None:
-    workspace = Workspace(repository, test_command=f"{PYTHON} -B -c pass", policy=POLICY)
+    workspace = Workspace(
+        repository, test_command=f"{PYTHON} -B -c pass", policy=POLICY, allow_unconfined=True
+    )
     journal = open_journal(place / "journal.sqlite")
     agent = create_coding_agent(
         working(workspace, NAMES), workspace, journal=journal, checkpointer=InMemorySaver()
@@ -165,7 +97,9 @@ async def test_three_sub_agents_mend_three_bugs_and_all_is_merged(
 
 
 async def test_a_merge_that_turns_the_tests_red_is_not_kept(repository: Path) -> None:
-    workspace = Workspace(repository, test_command=f"{TESTS} add", policy=POLICY)
+    workspace = Workspace(
+        repository, test_command=f"{TESTS} add", policy=POLICY, allow_unconfined=True
+    )
     use = Tools(workspace)
     await use("good", "edit_file", path="add.py", old_text="a - b", new_text="a + b")
     await use("bad", "edit_file", path="add.py", old_text="def add(a, b)", new_text="def add(a)")
@@ -192,23 +126,32 @@ async def test_a_conflict_is_told_brought_over_and_resolved(workspace: Workspace
     assert "Merged two" in await use("", "merge", agent_id="two")
 
 
-async def test_work_is_found_again_after_a_kill(repository: Path, workspace: Workspace) -> None:
-    use = Tools(workspace)
-    await use("one", "edit_file", path="add.py", old_text="a - b", new_text="a + b")
-    with pytest.raises(CodingError, match="Another workspace works in"):
-        Workspace(repository, folder=workspace.folder, policy=POLICY)
-    workspace._free()  # as the end of the process does
-    left = workspace.folder / "git/worktrees/one/index.lock"
-    left.touch()  # what a kill in the middle of `git add` leaves
-    again = Workspace(repository, folder=workspace.folder, policy=POLICY)
+def test_work_is_found_again_after_a_kill(repository: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _EDITS_AND_DIES, str(repository)], check=False, capture_output=True
+    )
+    assert ended.returncode == -9, ended.stderr
+    again = open_workspace(repository)
     assert again.agents() == ["one"]
     assert "+    return a + b" in again.diff("one")
     again.close()
-    assert "a + b" in await Tools(again)("one", "read_file", path="add.py")
+    last = open_workspace(repository)
+    assert "+    return a + b" in last.diff("one")
+    last.delete()
+
+
+_EDITS_AND_DIES = """
+import os, signal, sys
+from langchain_kimi.coding import Workspace
+workspace = Workspace(sys.argv[1], allow_unconfined=True)
+with workspace.copies.get("one").held() as copy:
+    (copy.path / "add.py").write_text("def add(a, b):\\n    return a + b\\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 async def test_a_cancelled_sub_agent_leaves_no_command(repository: Path, place: Path) -> None:
-    workspace = Workspace(repository, policy=POLICY)
+    workspace = open_workspace(repository)
     mark = f"sleep {300 + os.getpid() % 50}.25"
 
     def rule(messages: Any) -> Any:
@@ -291,7 +234,7 @@ def hostile(repository: Path, place: Path) -> tuple[Path, Path]:
 
 async def test_nothing_that_a_repository_names_is_run(hostile: tuple[Path, Path]) -> None:
     repository, trap = hostile
-    workspace = Workspace(repository, policy=POLICY)
+    workspace = open_workspace(repository)
     use = Tools(workspace)
     await use("one", "edit_file", path="add.py", old_text="a - b", new_text="a + b")
     await use("two", "edit_file", path="double.py", old_text="return a", new_text="return 2 * a")
@@ -303,54 +246,9 @@ async def test_nothing_that_a_repository_names_is_run(hostile: tuple[Path, Path]
     assert not trap.exists(), trap.read_text()
 
 
-async def test_work_is_not_lost_with_gits_own_files(workspace: Workspace) -> None:
-    use = Tools(workspace)
-    await use("one", "run_command", command="echo work > kept.txt; rm .git")
-    await use("two", "run_command", command="true")
-    assert "kept.txt" in await use("one", "list_files")
-    assert "+work" in await use("", "show_diff", agent_id="one")
-    assert "Merged one" in await use("", "merge", agent_id="one")
-
-
-async def test_git_is_there_for_commands_and_leads_past_no_merge(
-    repository: Path, place: Path
-) -> None:
-    workspace = Workspace(repository, test_command="false", policy=POLICY)
-    use = Tools(workspace)
-    await use("one", "write_file", path="add.py", content="new\n")
-    assert "+new" in await use("one", "run_command", command="git diff")
-    admin = workspace.folder / "git/worktrees/one/HEAD"
-    admin.write_text("ref: refs/heads/langchain-kimi/result\n")  # as `git checkout` of it does
-    assert "+new" in await use("", "show_diff", agent_id="one")
-    assert "the tests failed" in await use("", "merge", agent_id="one")
-    assert git(repository, "branch", "--list", "langchain-kimi/*") == ""
-    trap = place / "sprung"
-    config = workspace.folder / "git/config"
-    config.write_text(f'{config.read_text()}[filter "x"]\n clean = touch {trap}; cat\n')
-    await use("one", "write_file", path=".gitattributes", content="* filter=x\n")
-    await use("", "show_diff", agent_id="one")
-    assert not trap.exists()
-    workspace.delete()
-
-
-async def test_deep_folders_are_refused_and_removed(workspace: Workspace) -> None:
-    use = Tools(workspace)
-    deep = "import os\nfor _ in range(1200):\n os.mkdir('d'); os.chdir('d')"
-    await use("one", "write_file", path="deep.py", content=deep)
-    await use("one", "run_command", command=f"{PYTHON} deep.py")
-    assert "more than 200 deep" in await use("", "show_diff", agent_id="one")
-    workspace.copies.get("one").remove(workspace.copies.hub)
-    assert not (workspace.folder / "trees/one").exists()
-
-
-def test_a_target_that_is_no_branch_is_refused(repository: Path, place: Path) -> None:
-    with pytest.raises(CodingError, match="is no name of a branch"):
-        Workspace(repository, folder=place / "other", target="-x")
-
-
 async def test_links_out_of_the_tree_are_not_followed(hostile: tuple[Path, Path]) -> None:
     repository, _ = hostile
-    workspace = Workspace(repository, policy=POLICY)
+    workspace = open_workspace(repository)
     use = Tools(workspace)
     for path in ("passwd", "out/passwd", "../calc/add.py", "/etc/passwd"):
         assert "root:" not in await use("one", "read_file", path=path)
@@ -379,7 +277,9 @@ async def test_commands_have_limits_and_no_keys(
 ) -> None:
     monkeypatch.setenv("NVIDIA_API_KEY", "nvapi-secret-of-the-caller")
     policy = HostExecutionPolicy(command_timeout=3, cpu_time_seconds=2, memory_bytes=500_000_000)
-    workspace = Workspace(repository, policy=policy, limits=Limits(processes=64))
+    workspace = Workspace(
+        repository, policy=policy, limits=Limits(processes=64), allow_unconfined=True
+    )
     use = Tools(workspace)
     shown = await use("one", "run_command", command="env; cat /proc/self/environ")
     assert "nvapi-secret" not in shown
