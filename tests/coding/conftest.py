@@ -70,7 +70,7 @@ def as_nobody(place: Path, script: str, *, namespaces: bool = True) -> str:
 NOBODY = 65_534
 SECRET = "nvapi-secret-of-the-caller"
 _BECOME_NOBODY = """
-import os, sys
+import ctypes, os, sys
 from pathlib import Path
 from langchain_kimi.coding import CodingError, Limits, Workspace, confinement, namespaces
 from tests.coding.conftest import NOBODY, git, open_workspace, sh
@@ -81,6 +81,7 @@ if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # as a process that began as this user: "dumpable"
     os.environ["PATH"] = "/usr/local/bin:/usr/bin:/bin"
 if not wanted:
     confinement.has_namespaces = namespaces.has_namespaces = lambda: False

@@ -47,15 +47,15 @@ def test_lock_files_of_a_kill_do_not_stop_the_work(repository: Path) -> None:
 
 @pytest.mark.parametrize("lost", ["", "worktrees/one", "worktrees/one/HEAD", "worktrees/one/index"])
 def test_work_is_kept_when_the_git_file_is_lost(workspace: Workspace, lost: str) -> None:
-    ignored = "echo kept > kept.log; git --version"
-    sh(workspace, "one", f"echo work > important.py; echo '*.log' > .gitignore; {ignored}; rm .git")
+    sh(workspace, "one", "echo work > important.py; echo double.py > .gitignore; rm .git")
     admin = workspace.folder / "git" / lost
     if lost:
         shutil.rmtree(admin) if admin.is_dir() else admin.unlink()
     write(workspace, "two", "other.py", "x = 2\n")
     assert "Merged two" in workspace.merge("two")
     assert "+work" in workspace.diff("one")
-    assert "kept" in sh(workspace, "one", "cat kept.log; git log --oneline")
+    assert "deleted file" not in workspace.diff("one")
+    assert "Begin" in sh(workspace, "one", "git log --format=%s")
     assert "Merged one" in workspace.merge("one")
 
 
@@ -66,6 +66,7 @@ def test_prune_by_a_command_takes_nothing(place: Path, repository: Path) -> None
         workspace = open_workspace(repository)
         sh(workspace, "one", "echo work > important.py; rm .git")
         sh(workspace, "two", "git worktree prune; git worktree prune --expire=now")
+        assert (workspace.folder / "git/worktrees/one").exists()
         assert "+work" in workspace.diff("one")
         """,
         namespaces=False,

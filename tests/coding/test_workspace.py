@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -117,20 +116,17 @@ async def test_a_merge_that_tests_stops_nobody(repository: Path, place: Path) ->
     workspace.delete()
 
 
-async def test_commands_wait_for_their_turn_and_hold_no_other_tool(
-    repository: Path, place: Path
-) -> None:
-    go = place / "go"
+async def test_commands_run_as_many_at_a_time_as_asked(repository: Path, place: Path) -> None:
+    shared = place / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
     workspace = open_workspace(repository, commands=1)
     use = Tools(workspace)
-    wait: dict[str, Any] = {"command": f"touch here; while [ ! -e {go} ]; do sleep 0.05; done"}
-    waiting = [asyncio.ensure_future(use("one", "run_command", **wait)) for _ in range(4)]
-    async with asyncio.timeout(60):
-        while not (workspace.folder / "trees/one/here").exists():  # noqa: ASYNC110  a thread
-            await asyncio.sleep(0.02)
-        waiting.append(asyncio.ensure_future(use("two", "run_command", command="echo two")))
-        assert "add.py" in await use("three", "list_files")
-        assert not any(one.done() for one in waiting)
-        go.touch()
-        assert (await asyncio.gather(*waiting))[-1] == "two"
+    busy = shared / "busy"
+    command = f"mkdir {busy} && sleep 0.2 && rmdir {busy} && echo alone"
+    found = await asyncio.gather(
+        *(use(f"a{n}", "run_command", command=command) for n in range(4)),
+        use("a1", "list_files"),
+    )
+    assert found[:4] == ["alone"] * 4
     workspace.delete()
