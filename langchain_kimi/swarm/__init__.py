@@ -9,7 +9,7 @@ from langchain_kimi.swarm.events import SwarmEvent
 from langchain_kimi.swarm.failures import RetryPolicy
 from langchain_kimi.swarm.journal import Journal, open_journal
 from langchain_kimi.swarm.live import Progress
-from langchain_kimi.swarm.live_runs import Handle, running
+from langchain_kimi.swarm.live_runs import Handle, ThreadBusyError, running
 from langchain_kimi.swarm.remote import RemoteRunError, RemoteUnavailableError, remote_graph
 from langchain_kimi.swarm.resume import is_unfinished
 from langchain_kimi.swarm.subagents import IdempotencyKey, SubAgent
@@ -30,6 +30,7 @@ __all__ = [
     "RetryPolicy",
     "SubAgent",
     "SwarmEvent",
+    "ThreadBusyError",
     "Timeouts",
     "create_background_agent",
     "delete_run",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
@@ -31,7 +32,7 @@ from langchain_kimi.swarm.budgets import Budget, Grant
 from langchain_kimi.swarm.compaction import Compaction
 from langchain_kimi.swarm.desk import Timeouts
 from langchain_kimi.swarm.failures import RetryPolicy
-from langchain_kimi.swarm.journal import Journal, open_journal
+from langchain_kimi.swarm.journal import Journal
 from langchain_kimi.swarm.reduce import REDUCE
 from langchain_kimi.swarm.report import finish
 from langchain_kimi.swarm.session import Binder, Session, Settings
@@ -216,7 +217,12 @@ class _Nodes:
 
     async def orchestrate(self, state: BackgroundState, config: RunnableConfig) -> Command[Any]:
         """Let the orchestrator take its step."""
-        run, session = await self._enter(state, config)
+        async with self._entered(state, config) as (run, session):
+            return await self._orchestrate(run, session, state)
+
+    async def _orchestrate(
+        self, run: str, session: Session, state: BackgroundState
+    ) -> Command[Any]:
         await session.task(state["messages"], self._budget(state))
         told = session.unread(state["messages"])
         said, verdict = await session.orchestrate([*state["messages"], *told])
@@ -236,7 +242,10 @@ class _Nodes:
 
     async def swarm(self, state: BackgroundState, config: RunnableConfig) -> Command[Any]:
         """Answer the orchestrator's tool calls; leave when a person is asked."""
-        _, session = await self._enter(state, config)
+        async with self._entered(state, config) as (_, session):
+            return await self._swarm(session, state)
+
+    async def _swarm(self, session: Session, state: BackgroundState) -> Command[Any]:
         session.define(state["messages"])
         for key, decision in state.get("decisions", {}).items():
             session.swarm.answer(key, decision)
@@ -284,36 +293,43 @@ class _Nodes:
 
     async def report(self, state: BackgroundState, config: RunnableConfig) -> dict[str, Any]:
         """Write the report, keep what is to be kept, and let the run go."""
-        run, session = await self._enter(state, config)
-        found = await finish(session, state["messages"], self._retention)
-        await live_runs.leave(run)
-        return found
+        async with self._entered(state, config) as (_, session):
+            found = await finish(session, state["messages"], self._retention)
+            await live_runs.drop(session)
+            return found
 
-    async def _enter(self, state: BackgroundState, config: RunnableConfig) -> tuple[str, Session]:
-        """Join the run where it lives, or open it from its journal."""
+    @asynccontextmanager
+    async def _entered(
+        self, state: BackgroundState, config: RunnableConfig
+    ) -> AsyncIterator[tuple[str, Session]]:
+        """Join the run where it lives, or open it from its journal.
+
+        Whoever stops the graph stops the swarm: its work stays on disk, and no call is made after.
+        """
         runtime = get_runtime()
-        run = (
+        run = str(
             config.get("configurable", {}).get("thread_id") or state.get("run") or uuid.uuid4().hex
         )
         context = runtime.context
+        where = self._journal(context) if callable(self._journal) else self._journal
 
-        async def make() -> Session:
-            where = self._journal(context) if callable(self._journal) else self._journal
-            journal = open_journal(where)
-            budget = self._budget(state)
-            owns = not isinstance(where, Journal)
-            session = await Session.open(journal, str(run), self._binder(context), budget)
-            session.owns_journal = owns
-            return session
+        async def make(journal: Journal) -> Session:
+            return await Session.open(journal, run, self._binder(context), self._budget(state))
 
-        session = await live_runs.enter(str(run), make)
-        session.attach(
-            config=_plain(config),
-            writer=cast("Any", runtime.stream_writer),
-            context=context,
-            store=runtime.store,
-        )
-        return str(run), session
+        session = await live_runs.enter(run, self, where, make)
+        try:
+            session.attach(
+                config=_plain(config),
+                writer=cast("Any", runtime.stream_writer),
+                context=context,
+                store=runtime.store,
+            )
+            yield run, session
+        except BaseException:
+            await live_runs.drop(session)
+            raise
+        finally:
+            session.inside -= 1
 
     def _binder(self, context: Any) -> Binder:
         """Return the kinds bound to the context's model and tools, made once for each choice."""
@@ -337,26 +353,14 @@ class _Nodes:
 
 
 def _either_way(
-    work: Callable[[Any, RunnableConfig], Awaitable[Any]],
+    work: Callable[[Any, RunnableConfig], Coroutine[Any, Any, Any]],
 ) -> RunnableLambda[Any, Any]:
-    """Return a node that works for `ainvoke` and, in a loop of its own, for `invoke`.
-
-    Whoever stops the graph stops the swarm: its work stays on disk, and no call is made after.
-    """
-
-    async def guarded(state: Any, config: RunnableConfig) -> Any:
-        try:
-            found = await work(state, config)
-        except BaseException:
-            run = config.get("configurable", {}).get("thread_id") or state.get("run")
-            await live_runs.leave(str(run))
-            raise
-        return found
+    """Return a node that works for `ainvoke` and, in a loop of its own, for `invoke`."""
 
     def sync(state: Any, config: RunnableConfig) -> Any:
-        return live_runs.BACKGROUND.run(guarded(state, config))
+        return live_runs.BACKGROUND.run(work(state, config))
 
-    return RunnableLambda(sync, afunc=guarded, name=work.__name__)
+    return RunnableLambda(sync, afunc=work, name=work.__name__)
 
 
 def _kinds(

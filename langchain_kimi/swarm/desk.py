@@ -86,6 +86,7 @@ class Desk:
     """Set by the swarm."""
     open_gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while work may go on; cleared by a pause."""
+    tools_at_work: int = 0
 
     def config_of(self, agent: str, label: str) -> RunnableConfig:
         """Return the configuration of a sub-agent's calls: traces and streams name it."""

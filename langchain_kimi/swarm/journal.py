@@ -10,7 +10,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,6 +67,11 @@ class Journal:
         self._queue: queue.SimpleQueue[_Call | _Write | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+
+    @property
+    def place(self) -> Hashable:
+        """What tells whether two journals write to the same place; one of its own in memory."""
+        return getattr(self.backend, "place", None) or self
 
     async def open(self, run: str) -> RunLog:
         """Take a run over for writing. Whoever wrote for it before can write no more."""

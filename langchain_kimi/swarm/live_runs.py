@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextvars
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from langchain_kimi.swarm.events import Counts
+from langchain_kimi.swarm.journal import Journal, open_journal
+from langchain_kimi.swarm.open_journals import borrow, give_back
 from langchain_kimi.swarm.scheduler import Question
-from langchain_kimi.swarm.session import Session
+from langchain_kimi.swarm.session import Key, Session
 from langchain_kimi.swarm.state import AgentState
 
 _T = TypeVar("_T")
@@ -95,33 +100,134 @@ class Handle:
         return answer.result(timeout=30)
 
 
-_SESSIONS: dict[str, Session] = {}
+IDLE_SECONDS = 30.0
+"""After twice as long at most a run is closed of which nothing is at work: it is on disk."""
+
+Make = Callable[[Journal], Coroutine[Any, Any, Session]]
+
+_SESSIONS: dict[Key, Session] = {}
+"""By the place of the journal and the run's name in it."""
+_ENTERING: set[Key] = set()
+_KEPT: set[str] = set()
 
 
-def running(thread_id: str) -> Handle | None:
-    """Return the handle of a thread's run, None when it does not live in this process."""
-    session = _SESSIONS.get(thread_id)
+class ThreadBusyError(RuntimeError):
+    """Another agent of this process is at work on the same thread, with the same journal."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            f"The thread {run!r} is at work in this process for another agent with the same "
+            "journal. Wait for its end, or give this run a thread id or its agent a journal of "
+            "its own."
+        )
+
+
+def running(thread_id: str, journal: str | Path | Journal | None = None) -> Handle | None:
+    """Return the handle of a thread's run, None when it does not live in this process.
+
+    Args:
+        thread_id: The thread.
+        journal: Which one's, where agents with several journals work on threads of that name.
+
+    Raises:
+        ValueError: There are several, and no journal was named.
+    """
+    found = [key for key in list(_SESSIONS) if key[1] == thread_id]
+    if journal is not None:
+        place = open_journal(journal).place
+        found = [key for key in found if key[0] == place]
+    if len(found) > 1:
+        msg = (
+            f"The thread {thread_id!r} is at work for agents with {len(found)} journals: "
+            "name one, running(thread_id, journal=…)."
+        )
+        raise ValueError(msg)
+    session = _SESSIONS.get(found[0]) if found else None
     return Handle(session) if session is not None else None
 
 
-async def enter(run: str, make: Callable[[], Coroutine[Any, Any, Session]]) -> Session:
-    """Return the run's session of this loop; one of another loop is stopped and replaced."""
-    session = _SESSIONS.get(run)
-    if session is not None:
-        loop = session.swarm.loop
-        if loop is asyncio.get_running_loop() and session.swarm.broken is None:
-            return session
-        await _close_elsewhere(session, loop)
-    session = await make()
-    _SESSIONS[run] = session
+async def enter(run: str, owner: object, where: str | Path | Journal, make: Make) -> Session:
+    """Go into the run's session of this loop, made where there is none; `inside` counts it.
+
+    Args:
+        run: The run.
+        owner: The agent that goes in.
+        where: Its journal.
+        make: Opens the run from the journal.
+
+    Raises:
+        ThreadBusyError: It is at work for another agent.
+    """
+    key = (open_journal(where).place, run)
+    session = _SESSIONS.get(key)
+    if key in _ENTERING or (session is not None and _is_busy(session, owner)):
+        raise ThreadBusyError(run)
+    _ENTERING.add(key)
+    try:
+        if session is not None and not _is_of_this_loop(session):
+            await _close_elsewhere(session, session.swarm.loop)
+            session = None
+        if session is None:
+            session = _SESSIONS[key] = await _made(where, make)
+    finally:
+        _ENTERING.discard(key)
+    session.owner = owner
+    session.inside += 1
+    return session
+
+
+def _is_busy(session: Session, owner: object) -> bool:
+    is_other = session.inside > 0 and session.owner is not owner
+    return is_other and session.swarm.loop.is_running()
+
+
+def _is_of_this_loop(session: Session) -> bool:
+    return session.swarm.loop is asyncio.get_running_loop() and session.swarm.broken is None
+
+
+async def _made(where: str | Path | Journal, make: Make) -> Session:
+    journal = borrow(where)
+    try:
+        session = await make(journal)
+    except BaseException:
+        await give_back(journal)
+        raise
+    session.watcher = asyncio.create_task(_watch(session), context=contextvars.Context())
     return session
 
 
 async def leave(run: str) -> None:
     """Stop a run in this process; it can be resumed from its journal."""
-    session = _SESSIONS.pop(run, None)
-    if session is not None:
+    for key in [key for key in list(_SESSIONS) if key[1] == run]:
+        await drop(_SESSIONS[key])
+
+
+async def drop(session: Session) -> None:
+    """Close a session, unless another has its place."""
+    if _SESSIONS.get(session.key) is session:
+        del _SESSIONS[session.key]
         await session.close()
+
+
+@contextmanager
+def kept(run: str) -> Iterator[None]:
+    """Keep a run in this process, also while it only waits for a person."""
+    _KEPT.add(run)
+    try:
+        yield
+    finally:
+        _KEPT.discard(run)
+
+
+async def _watch(session: Session) -> None:
+    """Close a session that is idle at two looks in a row, or whose loop ends."""
+    was = idle = False
+    try:
+        while not (was and idle):
+            await asyncio.sleep(IDLE_SECONDS)
+            was, idle = idle, session.key[1] not in _KEPT and session.is_idle()
+    finally:
+        await drop(session)
 
 
 async def _close_elsewhere(session: Session, loop: asyncio.AbstractEventLoop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -39,6 +40,8 @@ class PostgresBackend(SqlBackend):
     def __init__(self, url: str, *, patience: float = 60.0) -> None:
         self._url = url
         self.patience = patience
+        self.place = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
+        """Tells this database from others, without its password."""
         self._connection: _Connection | None = None
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from langchain_kimi.swarm.events import Counts, Events
 from langchain_kimi.swarm.failures import Remedy, RetryPolicy, remedy, retry_after
 from langchain_kimi.swarm.journal import Journal, RunLog
 from langchain_kimi.swarm.limiter import Limiter
+from langchain_kimi.swarm.open_journals import give_back
 from langchain_kimi.swarm.records import Kind, Record, storable
 from langchain_kimi.swarm.runnable_worker import thread_of
 from langchain_kimi.swarm.scheduler import Swarm
@@ -34,6 +35,10 @@ from langchain_kimi.swarm.tool_runner import ToolRunner
 from langchain_kimi.swarm.tools import Fanout, schemas
 
 _T = TypeVar("_T")
+
+Key = tuple[Hashable, str]
+"""The place of a journal, and a run's name in it."""
+
 _RATE_SECONDS = 5.0
 _NOTE = "note"
 
@@ -93,8 +98,13 @@ class Session:
         self.state = state
         self.settings = binder.settings
         self.binder = binder
-        self.owns_journal = False
-        """Whether the journal is closed when the run leaves this process."""
+        self.key: Key = (log.journal.place, state.run)
+        self.owner: object = None
+        """The agent whose graph entered last."""
+        self.inside = 0
+        """How many nodes of a graph are in it."""
+        self.watcher: asyncio.Task[None] | None = None
+        """Closes it when it has long been idle."""
         self.definitions: dict[str, str] = {}
         self.turn_task: asyncio.Task[list[ToolMessage]] | None = None
         self.turn_of = ""
@@ -299,12 +309,21 @@ class Session:
     async def close(self) -> None:
         """Stop all work in this process; what is on disk stays as it is."""
         self.detach()
-        if self.turn_task is not None:
-            self.turn_task.cancel()
-            await asyncio.gather(self.turn_task, return_exceptions=True)
-        await self.swarm.stop()
-        if self.owns_journal:
-            await self.log.journal.aclose()
+        if self.watcher is not None and self.watcher is not asyncio.current_task():
+            self.watcher.cancel()
+        try:
+            if self.turn_task is not None:
+                self.turn_task.cancel()
+                await asyncio.gather(self.turn_task, return_exceptions=True)
+            await self.swarm.stop()
+        finally:
+            await give_back(self.log.journal)
+
+    def is_idle(self) -> bool:
+        """Whether no graph is in it, and nothing of it is at work: some may wait for a person."""
+        desk, swarm = self.desk, self.swarm
+        at_work = self.inside or swarm.at_work() or desk.tools_at_work
+        return not at_work and desk.open_gate.is_set()
 
     def counts(self) -> Counts:
         """Return a picture of the whole tree."""

@@ -30,6 +30,8 @@ class SqliteBackend(SqlBackend):
     def __init__(self, path: str | Path, *, patience: float = 30.0) -> None:
         self.path = str(path)
         self.patience = patience
+        self.place = "" if self.path == ":memory:" else str(Path(self.path).expanduser().absolute())
+        """Tells this file from others; "" in memory."""
         self._connection: sqlite3.Connection | None = None
 
     def transaction(self, work: Callable[[Cursor], _T]) -> _T:

@@ -121,6 +121,7 @@ class ToolRunner:
         request: dict[str, Any] = {**call, "type": "tool_call"}
         if bound.side_effects or bound.runtime_parameter:
             config, request = self._inject(bound, reply, request, place)
+        self._desk.tools_at_work += 1
         try:
             async with asyncio.timeout(self._desk.timeouts.tool):
                 result = await bound.tool.ainvoke(request, config)
@@ -128,6 +129,8 @@ class ToolRunner:
             raise
         except Exception as error:  # noqa: BLE001 - the model is told, and may do otherwise
             return _error(call["id"], call["name"], describe(error))
+        finally:
+            self._desk.tools_at_work -= 1
         if not isinstance(result, ToolMessage):
             return ToolMessage(storable(str(result)), tool_call_id=call["id"], name=call["name"])
         if isinstance(result.content, str) and not result.content.isascii():

@@ -23,7 +23,7 @@ from langchain_kimi.swarm import (
 )
 from langchain_kimi.swarm.agent import RESUMED
 from langchain_kimi.swarm.failures import Remedy, describe, remedy
-from langchain_kimi.swarm.live_runs import leave
+from langchain_kimi.swarm.live_runs import kept, leave
 from langchain_kimi.workers.approvals import (
     asked,
     decide,
@@ -111,7 +111,8 @@ class Runner:
             self._as_wished(run, task, wishes or Wishes())
         )
         try:
-            return await work
+            with kept(run):
+                return await work
         finally:
             self._at_work.pop(run, None)
             self._given.pop(run, None)
