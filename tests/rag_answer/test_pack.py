@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from langchain_kimi.content import visual_tokens
 from langchain_kimi.content.counting import content_tokens
-from langchain_kimi.rag import Box, Corpus
+from langchain_kimi.rag import Box, Corpus, IngestOptions
 from langchain_kimi.rag.answer import EvidenceBudget, pack
 from langchain_kimi.rag.answer.candidates import (
     FRAME_TIME,
@@ -138,3 +138,26 @@ def test_what_is_sent_costs_what_was_reckoned(library: Corpus) -> None:
         times = FRAME_TIME * view.frames if view.timed else 0
         assert media == view.tokens - times + sum(crops)
         assert text + media <= source.slot.tokens
+
+
+def test_long_names_and_dense_scripts_stay_within_the_budget(tmp_path) -> None:
+    """A kana costs a token and more, a folder of archives as much as a paragraph."""
+    deep = tmp_path / "docs" / ("部門別資料" * 10) / ("quarterly-archive_" * 8)
+    deep.mkdir(parents=True)
+    for number in range(3):
+        (deep / f"{number}.md").write_text(f"# Oats\n\nOats cost {number} euros.")
+    (tmp_path / "docs" / "kana.txt").write_text(
+        "これはながいぶんしょうです" * 700 + "oats " * 3_000
+    )
+    corpus = Corpus(tmp_path / "index", ocr="none")
+    corpus.ingest(tmp_path / "docs", options=IngestOptions(workers=0))
+    units = corpus.store.units(corpus.namespace, level="page")
+    pages = load_pages(corpus, [unit.id for unit in units])
+    packed = pack([candidate_of(one) for one in pages], EvidenceBudget(tokens=40_000))
+    sources = load_sources(corpus, packed.slots)
+    assert len(sources) == len(pages) > 3
+    for source in sources:
+        text, media, _ = content_tokens(list(source_blocks(source)))
+        assert text + media <= source.slot.tokens
+    assert any(source.text.endswith("[…]") for source in sources)
+    corpus.close()

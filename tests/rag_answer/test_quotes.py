@@ -54,6 +54,40 @@ def test_it_is_not_found(quote: str) -> None:
     assert not locate(quote, TEXT)
 
 
+@pytest.mark.parametrize(
+    ("quote", "text"),
+    [
+        ("Der Sonderzug fährt", "Der Sonder\u00adzug fährt um neun"),
+        ("the database cluster", "the data\u200bbase cluster runs"),
+        ("Le café coûte cher", "Le cafe\u0301 cou\u0302te cher ici"),
+        ("Le cafe\u0301 cou\u0302te cher", "Le café coûte cher ici"),
+        ("السعر هو 240 يورو", "السِّعر هو ٢٤٠ يورو للطن"),
+        ("السعر", "السـعر هو"),
+        ("שָׁלוֹם עולם", "שלום עולם"),
+        ("ราคาข้าว", "ราคาข้าวโอ๊ต"),
+        ("हिन्दी में मूल्य", "यह हिन्दी में मूल्य है"),
+        ("geübt heute", "wird ge-\nübt heute"),
+        ("общее производство овса", "Общее произ-\nводство овса"),
+    ],
+)
+def test_it_is_found_in_every_script(quote: str, text: str) -> None:
+    assert locate(quote, whole_words(text))
+    if "-\n" not in text:
+        assert locate(quote, text)
+
+
+@pytest.mark.parametrize(
+    ("quote", "text"),
+    [
+        ("Le cafe coûte", "Le café coûte cher"),
+        ("السعر هو 241", "السعر هو ٢٤٠ يورو"),
+        ("ราคาขาว", "ราคาข้าวโอ๊ต"),
+    ],
+)
+def test_another_word_is_not_found_in_any_script(quote: str, text: str) -> None:
+    assert not locate(quote, text)
+
+
 def test_the_span_is_what_stands_on_the_page() -> None:
     ((start, end),) = locate("oats 77 81", TEXT)
     assert TEXT[start:end] == "Oats | 77 | 81"

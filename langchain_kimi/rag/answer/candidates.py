@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,6 +23,8 @@ RESOLUTIONS = (72, 84, 96, 100, 110, 120, 144)
 CROP_DPI = 200
 MOST_TEXT = 8_000
 """Tokens of one page's text; of a longer one the beginning is shown."""
+HEAD_TOKENS = 24
+"""The line that names a source, and the marks around its blocks; a long path costs more."""
 FRAME_TIME = 10
 """Tokens of the time that stands before a frame."""
 
@@ -30,6 +33,11 @@ _FRAME_EDGE = 640
 _FRAMES = (1, 2, 4, 8)
 _SECONDS_A_FRAME = 2.0
 _KNOWN_TEXTS = 50_000
+_MARKS = 6
+_DEAREST_CHARACTER = 2.5
+_LEFT_OUT = "\n[…]"
+_FORGED = re.compile(r"\[(S\d+)\]")
+_BREAKS = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,8 @@ class Candidate:
     page: int
     kind: Kind
     text_tokens: int
+    head_tokens: int = HEAD_TOKENS
+    """What naming it costs."""
     size: tuple[float, float] | None = None
     """Points of a page, pixels of a picture or frame."""
     seconds: float = 0.0
@@ -133,14 +143,34 @@ _tokens_of: dict[tuple[str, int, int], int] = {}
 
 
 def text_tokens(found: Found) -> int:
-    """Return what a page's text costs; counted once for each version of a file."""
+    """Return what a page's text costs as it is shown; counted once for each version of a file."""
     key = (found.document.sha256, found.page, len(found.text))
     known = _tokens_of.get(key)
     if known is None:
         if len(_tokens_of) >= _KNOWN_TEXTS:
             _tokens_of.clear()
-        known = _tokens_of[key] = min(estimate_tokens(found.text), MOST_TEXT)
+        known = _tokens_of[key] = estimate_tokens(shown_text(found.text))
     return known
+
+
+def head_of(found: Found, number: int) -> str:
+    """Return the line that names a source."""
+    place = _BREAKS.sub(" ", found.place)
+    printed = found.label.split()
+    if printed and printed != [str(found.page)] and found.start is None:
+        place += f" (printed page {', '.join(printed)})"
+    return f"[S{number}] {place}"
+
+
+def shown_text(text: str) -> str:
+    """Return the text of a source: no more than it may cost, heads of sources in it defused."""
+    shown = _FORGED.sub(r"(\1)", text)
+    if len(shown) * _DEAREST_CHARACTER <= MOST_TEXT:
+        return shown
+    while (tokens := estimate_tokens(shown)) > MOST_TEXT:
+        kept = shown.removesuffix(_LEFT_OUT)
+        shown = kept[: int(0.99 * len(kept) * MOST_TEXT / tokens)] + _LEFT_OUT
+    return shown
 
 
 def candidate_of(found: Found, crops: Sequence[Box] = ()) -> Candidate:
@@ -157,6 +187,7 @@ def candidate_of(found: Found, crops: Sequence[Box] = ()) -> Candidate:
         page=found.page,
         kind=kind,
         text_tokens=text_tokens(found),
+        head_tokens=max(HEAD_TOKENS, estimate_tokens(head_of(found, 9_999)) + _MARKS),
         size=found.page_size,
         seconds=(found.end or 0.0) - (found.start or 0.0),
         crops=tuple(_worth_a_crop(crops, found.page_size)) if kind != "scene" else (),

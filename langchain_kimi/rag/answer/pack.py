@@ -6,11 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from langchain_kimi.rag.answer.budget import EvidenceBudget
-from langchain_kimi.rag.answer.candidates import Candidate, View, crop_view
+from langchain_kimi.rag.answer.candidates import HEAD_TOKENS, Candidate, View, crop_view
 from langchain_kimi.rag.geometry import Box
-
-HEAD_TOKENS = 24
-"""The line that names a source, and the marks around its blocks."""
 
 _THIN_TEXT = 40
 """A page with fewer tokens of text is not shown as text alone."""
@@ -97,7 +94,7 @@ class _Choice:
 
     @property
     def text_tokens(self) -> int:
-        return HEAD_TOKENS + self.of.text_tokens
+        return self.of.head_tokens + self.of.text_tokens
 
     def slot(self, number: int) -> Slot:
         return Slot(
@@ -130,7 +127,7 @@ class _Purse:
 
 def _uniform(ranked: Sequence[Candidate], budget: EvidenceBudget) -> list[_Choice] | None:
     """Show all at the sharpest resolution at which all fit; None when they do not."""
-    text = sum(candidate.text_tokens + HEAD_TOKENS for candidate in ranked)
+    text = sum(candidate.text_tokens + candidate.head_tokens for candidate in ranked)
     if text > budget.tokens:
         return None
     ladders = [candidate.views for candidate in ranked]

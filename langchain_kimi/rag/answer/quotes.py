@@ -7,12 +7,26 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_WIDE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-_TOKEN = re.compile(rf"(?:(?<![\w.,)])[-−–])?\d+(?:[.,]\d+)*|[{_WIDE}]|[^\W\d_{_WIDE}]+|[%‰$€£¥]")
+_WIDE = (
+    r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"  # kana, Chinese characters
+    r"\u0e01-\u0e4e\u0e81-\u0ece\u1000-\u103f\u1780-\u17d3"  # Thai, Lao, Burmese, Khmer
+)
+"""Scripts that put no spaces between words: each character counts for itself."""
+_UNSEEN = r"\u00ad\u0640\u200b-\u200f\u2060\ufeff\ufffe"
+"""What sets words and is no letter: soft hyphens, joiners, marks of direction, the tatweel."""
+_POINTS = r"\u0591-\u05bd\u05bf\u05c1\u05c2\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc"
+"""Vowels of Hebrew and Arabic, which texts leave out as they like."""
+_LETTER = rf"[^\W\d_{_WIDE}\u0640]"
+_TOKEN = re.compile(
+    rf"(?:(?<![\w.,)])[-−–])?\d+(?:[.,]\d+)*|[{_WIDE}]"
+    rf"|{_LETTER}(?:[\u0300-\u036f{_UNSEEN}{_POINTS}]*{_LETTER})*[\u0300-\u036f{_POINTS}]*"
+    r"|[%‰$€£¥]"
+)
 _ELLIPSIS = re.compile(r"\[?(?:…|\.\.\.)\]?")
-_BROKEN = re.compile(r"(?<=[^\W\d_])(?:\u00ad|-)[ \t]*\n\s*(?=[a-z])")
+_BROKEN = re.compile(r"(?<=[^\W\d_])(?:\u00ad|-)[ \t]*\n\s*(?=([^\W\d_]))")
 _NUMBER = re.compile(r"\d")
-_FOLDED = str.maketrans({"−": "-", "–": "-", "\u00ad": "", "\ufffe": ""})
+_LEFT_OUT = re.compile(rf"[{_UNSEEN}{_POINTS}]")
+_MINUS = str.maketrans("−–", "--")
 _LEAST_LETTERS = 4
 
 
@@ -27,24 +41,30 @@ class Token:
 
 def tokens_of(text: str) -> list[Token]:
     """Return the words, numbers (with their sign) and signs of a text, folded."""
-    found = []
-    for match in _TOKEN.finditer(text):
-        folded = unicodedata.normalize("NFKC", match.group()).translate(_FOLDED).casefold()
-        if folded:
-            found.append(Token(folded, match.start(), match.end()))
-    return found
+    return [
+        Token(_folded(match.group()), match.start(), match.end()) for match in _TOKEN.finditer(text)
+    ]
+
+
+def _folded(word: str) -> str:
+    if word.isascii():
+        return word.lower()
+    plain = unicodedata.normalize("NFKC", _LEFT_OUT.sub("", word)).translate(_MINUS).casefold()
+    return "".join(str(int(one)) if one.isdecimal() else one for one in plain)
 
 
 def whole_words(text: str) -> str:
     """Return a text with words that a line break cut in two made whole."""
-    return _BROKEN.sub("", unicodedata.normalize("NFKC", text))
+    whole = unicodedata.normalize("NFKC", text)
+    return _BROKEN.sub(lambda cut: "" if cut[1].islower() else cut[0], whole)
 
 
 def locate(quote: str, text: str) -> list[tuple[int, int]]:
     """Return where the parts of a quote stand in a text, in order; nothing when one is missing.
 
-    Letter case, spaces, line breaks, punctuation and the bars of tables do not count; words,
-    numbers, their signs, percent and currency do. An ellipsis parts a quote.
+    Letter case, spaces, line breaks, punctuation and the bars of tables do not count, nor do soft
+    hyphens, the vowel points of Hebrew and Arabic, and the script of digits; words, numbers, their
+    signs, percent and currency do. An ellipsis parts a quote.
 
     Args:
         quote: As the model gave it.

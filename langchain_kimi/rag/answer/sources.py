@@ -7,8 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from langchain_kimi.content.tokens import estimate_tokens
-from langchain_kimi.rag.answer.candidates import MOST_TEXT
+from langchain_kimi.rag.answer.candidates import head_of, shown_text
 from langchain_kimi.rag.answer.pack import Slot
 from langchain_kimi.rag.corpus import Corpus
 from langchain_kimi.rag.index.records import DocumentRecord, Filter, Unit
@@ -17,8 +16,6 @@ from langchain_kimi.rag.retrieve.search import Found, found_page
 _BATCH = 400
 _FEW_NUMBERS = 3
 _NUMBER = re.compile(r"\d[\d.,]*")
-_FORGED = re.compile(r"\[(S\d+)\]")
-_BREAKS = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +33,12 @@ class Source:
     @property
     def head(self) -> str:
         """Return the line that names it."""
-        place = _BREAKS.sub(" ", self.found.place)
-        printed = self.found.label.split()
-        if printed and printed != [str(self.found.page)] and self.found.start is None:
-            place += f" (printed page {', '.join(printed)})"
-        return f"[S{self.number}] {place}"
+        return head_of(self.found, self.number)
 
     @property
     def text(self) -> str:
         """Return the text that is shown; what looks like the head of a source is defused."""
-        shown = _FORGED.sub(r"(\1)", self.found.text)
-        if len(shown) > 2 * MOST_TEXT and estimate_tokens(shown) > MOST_TEXT:
-            share = MOST_TEXT / estimate_tokens(shown)
-            shown = f"{shown[: int(share * len(shown))]}\n[…]"
-        return shown
+        return shown_text(self.found.text)
 
 
 def load_sources(corpus: Corpus, slots: Sequence[Slot]) -> list[Source]:
