@@ -47,7 +47,7 @@ from langchain_kimi.rag.answer.places import place_of  # noqa: E402
 from langchain_kimi.rag.answer.plan import conversation  # noqa: E402
 from langchain_kimi.rag.answer.prompt import answer_messages  # noqa: E402
 from langchain_kimi.rag.answer.retrieve import Ranked, retrieve, widen  # noqa: E402
-from langchain_kimi.rag.answer.shots import CACHE  # noqa: E402
+from langchain_kimi.rag.answer.shots import CACHE, blocks_of  # noqa: E402
 from langchain_kimi.rag.answer.sources import load_pages, load_sources  # noqa: E402
 from langchain_kimi.testing import KimiServer  # noqa: E402
 
@@ -356,7 +356,7 @@ def bare(corpus: Corpus, llm: ChatKimi, question: str) -> float:
     ranked = candidates(corpus, question, None)
     packed = pack(loaded(corpus, ranked), EvidenceBudget())
     said = conversation([HumanMessage(question)])
-    messages = answer_messages(load_sources(corpus, packed.slots), said)
+    messages = answer_messages(blocks_of(load_sources(corpus, packed.slots)), said)
     begun = time.perf_counter()
     for chunk in llm.stream(messages):
         if chunk.text:

@@ -8,6 +8,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
+from langchain_kimi.binding import KimiBinding
 from langchain_kimi.chat_models import DEFAULT_MODEL, ChatKimi
 
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ def default_model(
     return ChatKimi(model=model, api_key=api_key, base_url=base_url, endpoint=endpoint, **options)
 
 
-def is_stand_in(model: BaseChatModel) -> bool:
+def is_stand_in(model: BaseChatModel | KimiBinding) -> bool:
     """Say whether a model is answered by this process's stand-in."""
-    return isinstance(model, ChatKimi) and model.base_url in {s.base_url for s in _servers}
+    asked = model.chat_model if isinstance(model, KimiBinding) else model
+    return isinstance(asked, ChatKimi) and asked.base_url in {s.base_url for s in _servers}
 
 
 def pace_stand_in(tokens_per_second: float | None) -> None:

@@ -15,7 +15,7 @@ _SOURCE = re.compile(r"\[([^\[\]\n]+#(?:page=\d+|t=[\d.]+,[\d.]+))(~[0-9a-f]{4})
 
 def told(answer: Answer) -> str:
     """Return an answer for the leader: each `[n]` as its source, `[report.pdf#page=3~1f2e]`."""
-    sources = {one.number: f"[{one.link}{_tail(one)}]" for one in answer.citations}
+    sources = {one.number: f"[{_source(one)}{_tail(one)}]" for one in answer.citations}
 
     def name(match: re.Match[str]) -> str:
         return sources.get(int(match[1]), match[0])
@@ -40,7 +40,7 @@ def merge(question: str, text: str, answers: Sequence[Answer]) -> Answer:
     citations, renamed = _as_cited(text, citations, renamed)
     known: dict[str, list[int]] = {}
     for citation in citations:
-        for source in (citation.link, citation.link + _tail(citation)):
+        for source in (_source(citation), _source(citation) + _tail(citation)):
             known.setdefault(source, []).append(citation.number)
 
     def number(match: re.Match[str]) -> str:
@@ -73,6 +73,11 @@ def merge(question: str, text: str, answers: Sequence[Answer]) -> Answer:
     )
 
 
+def _source(citation: Citation) -> str:
+    """Return the link of a citation, as it can stand in brackets."""
+    return citation.link.replace("[", "%5B").replace("]", "%5D")
+
+
 def _tail(citation: Citation) -> str:
     """Tell the quotes of one page apart."""
     said = (citation.quote or citation.seen).encode()
@@ -101,7 +106,7 @@ def _as_cited(
     places = [(match[1], match[2] or "") for match in _SOURCE.finditer(text)]
 
     def first(one: Citation) -> int:
-        own = ((one.link, ""), (one.link, _tail(one)))
+        own = ((_source(one), ""), (_source(one), _tail(one)))
         return next((at for at, place in enumerate(places) if place in own), len(places))
 
     ordered = sorted(citations, key=first)

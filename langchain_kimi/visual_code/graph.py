@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
-from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph.channels import UntrackedValue
 from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
@@ -25,6 +25,7 @@ from langchain_kimi.agents.default_model import default_model
 from langchain_kimi.content import image
 from langchain_kimi.content.pictures import pictures_in
 from langchain_kimi.errors import KimiInvalidInputError
+from langchain_kimi.limits import check_count, check_share
 from langchain_kimi.visual_code.browser import Browser, BrowserError
 from langchain_kimi.visual_code.likeness import differs_most, likeness
 from langchain_kimi.visual_code.result import Attempt, Ending, VisualCode
@@ -110,10 +111,12 @@ def create_visual_to_code(
         wishes in words if there are any. It gives `messages` and `result`, a `VisualCode`.
 
     Raises:
-        ValueError: When `rounds` is below 1.
+        KimiInvalidInputError: An argument is of a wrong kind, or out of its range.
     """
-    if not callable(rounds):
-        _checked(rounds)
+    _check(rounds=rounds, alike=alike, gain=gain)
+    if not (model is None or isinstance(model, str | Runnable) or callable(model)):
+        msg = f"model is of type {type(model).__name__}. Give a chat model, its id, or None."
+        raise KimiInvalidInputError(msg)
     chosen = default_model(model=model) if model is None or isinstance(model, str) else model
     nodes = _Nodes(chosen, browser or Browser(), rounds=rounds, alike=alike, gain=gain)
     graph = StateGraph(
@@ -148,10 +151,10 @@ class _Nodes:
         """Read the mock-up from the last message of a person.
 
         Raises:
-            KimiInvalidInputError: There is none, or it is damaged.
-            ValueError: The context asks for less than one round.
+            KimiInvalidInputError: There is none, or it is damaged; or the context asks for less
+                than one round, or for what no likeness is.
         """
-        _checked(_of_context(self._rounds))
+        _check(rounds=_of_context(self._rounds), alike=_of_context(self._alike))
         picture = _mock_up(state["messages"])
         picture.thumbnail((_MOST_SIDE, _MOST_SIDE))
         return {"mock_up": _as_png(picture), "replies": [], "attempts": []}
@@ -216,10 +219,13 @@ def _of_context(value: _T | Callable[[Any], _T]) -> _T:
     return value(get_runtime().context) if callable(value) else value
 
 
-def _checked(rounds: int) -> None:
-    if rounds < 1:
-        msg = f"rounds={rounds}: at least one page is asked for"
-        raise ValueError(msg)
+def _check(*, rounds: Any, **shares: Any) -> None:
+    """Check the limits that are no functions of the context."""
+    if not callable(rounds):
+        check_count("rounds", rounds, least=1, advice="At least one page is asked for.")
+    for name, share in shares.items():
+        if not callable(share):
+            check_share(name, share)
 
 
 def page_in(reply: str) -> str:

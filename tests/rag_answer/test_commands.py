@@ -142,6 +142,16 @@ async def test_the_served_graph_refuses_more_than_the_window(served, kimi_server
             await served.graph.ainvoke(asked(OATS), context=context)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("evidence_tokens", "9000"), ("visual_tokens", 2.5), ("namespace", 5), ("corpus", None)],
+)
+async def test_the_served_graph_names_a_field_of_a_wrong_kind(served, field, value) -> None:
+    """As the server does: a context of plain data."""
+    with pytest.raises(ValueError, match=f"{field}: Input should be"):
+        await served.graph.ainvoke(asked(OATS), context={field: value})
+
+
 def test_the_form_describes_each_field(served) -> None:
     schema = served.graph.get_context_jsonschema()
     assert {"corpus", "namespace", "evidence_tokens", "model"} <= set(schema["properties"])

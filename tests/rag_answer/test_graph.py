@@ -10,9 +10,11 @@ import shutil
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_kimi import ChatKimi
+from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.rag import Filter
 from langchain_kimi.rag.answer import Answer, EvidenceBudget, create_multimodal_rag
 from langchain_kimi.rag.answer.shots import CACHE
@@ -384,6 +386,7 @@ def test_a_file_that_changed_has_text_and_no_picture(files, tmp_path, kimi_serve
     assert citation.quote == "Oats | 77 | 81"
     assert citation.box is not None
     assert answer.dropped[0].reason == "its picture was not shown"
+    assert answer.searched.shown > answer.searched.shown_as_pictures == 0
     corpus.close()
 
 
@@ -440,3 +443,29 @@ def test_a_tool_call_of_the_model_is_not_run(library, kimi_server, llm) -> None:
     assert answer.status == "not_answered"
     assert len(kimi_server.requests) == 2
     assert not any("tools" in request for request in kimi_server.requests)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"corpus": ".kimi-corpus"}, "corpus is of type str. Give Corpus"),
+        ({"model": 5}, "model is of type int"),
+        ({"model": RunnableLambda(str)}, "model is of type RunnableLambda"),
+        ({"budget": 96_000}, r"budget is of type int. Give EvidenceBudget"),
+        ({"where": {"paths": ("a",)}}, "where is of type dict"),
+        ({"reranker": 5}, "reranker is of type int"),
+        ({"rounds": "2"}, "rounds is of type str, no whole number"),
+        ({"rounds": True}, "rounds is of type bool"),
+        ({"rounds": 0}, "rounds=0: 1 is the least"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_refused(library, llm, arguments, reason) -> None:
+    with pytest.raises(KimiInvalidInputError, match=reason):
+        create_multimodal_rag(**{"corpus": library, "model": llm, **arguments})
+
+
+def test_a_bound_model_answers(library, kimi_server, llm) -> None:
+    kimi_server.respond_with(replies(plan(OATS), oats))
+    graph = create_multimodal_rag(library, llm.bind(temperature=0.6))
+    assert graph.invoke(asked(OATS))["answer"].status == "answered"
+    assert [request["temperature"] for request in kimi_server.requests] == [0.6, 0.6]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from langchain_kimi.content import visual_tokens
 from langchain_kimi.content.counting import content_tokens
+from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.rag import Box, Corpus, IngestOptions
 from langchain_kimi.rag.answer import EvidenceBudget, pack
 from langchain_kimi.rag.answer.candidates import (
@@ -83,9 +84,20 @@ def test_no_pictures_where_the_budget_has_none() -> None:
     assert packed.text_tokens > 31_000
 
 
-def test_a_budget_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="tokens=0"):
-        EvidenceBudget(tokens=0)
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"tokens": 0}, "tokens=0: 1 is the least"),
+        ({"tokens": "9000"}, "tokens is of type str, no whole number"),
+        ({"tokens": None}, "tokens is of type NoneType"),
+        ({"visual": 2.5}, "visual is of type float"),
+        ({"text": True}, "text is of type bool"),
+        ({"crops": -1}, "crops=-1: 0 is the least"),
+    ],
+)
+def test_a_budget_that_is_none_is_refused(limits, reason) -> None:
+    with pytest.raises(KimiInvalidInputError, match=reason):
+        EvidenceBudget(**limits)
 
 
 def test_frames_are_scaled_down() -> None:

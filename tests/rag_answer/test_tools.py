@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 
 import pytest
 from PIL import Image
 
 from langchain_kimi import create_tool_agent
 from langchain_kimi.content import visual_tokens
-from langchain_kimi.rag import Filter
+from langchain_kimi.rag import Corpus, Filter, IngestOptions
 from langchain_kimi.rag.answer import rag_tools
+from langchain_kimi.rag.answer import tools as module
 from langchain_kimi.swarm import create_background_agent
 from langchain_kimi.testing import call, say
 from tests.rag_answer.conftest import asked, pictures, shown
@@ -48,6 +50,32 @@ def test_open_page_gives_text_and_a_picture(tools, library) -> None:
     assert "Oats" in blocks[0]["text"]
     (picture,) = images(blocks)
     assert visual_tokens(picture) <= 1_400
+
+
+def test_a_long_text_is_read_part_by_part(tmp_path) -> None:
+    (tmp_path / "docs").mkdir()
+    lines = "\n".join(f"Line {number} of oats." for number in range(1_500))
+    (tmp_path / "docs" / "long.txt").write_text(f"{lines}\nThe last word is zebra.")
+    corpus = Corpus(tmp_path / "index", ocr="none")
+    corpus.ingest(tmp_path / "docs", options=IngestOptions(workers=0))
+    open_page = next(tool for tool in rag_tools(corpus) if tool.name == "open_page")
+    asked_for, read = {"page_id": page_id(corpus, "zebra")}, ""
+    while "begin" not in asked_for or asked_for["begin"]:
+        text = open_page.invoke(asked_for)[0]["text"].partition("\n")[2]
+        part, _, more = text.partition("\n[… goes on: open_page with begin=")
+        read += part
+        asked_for["begin"] = int(more.rstrip("]") or 0)
+    assert read.split() == f"{lines} The last word is zebra.".split()
+    assert "The text ends at" in open_page.invoke(asked_for | {"begin": 99_999})
+    corpus.close()
+
+
+def test_scenes_that_have_no_room_are_told(tools, monkeypatch) -> None:
+    monkeypatch.setattr(module, "_MOST_FRAMES", 2)
+    blocks = tools["watch"].invoke({"path": "talk.mp4", "start": 0, "end": 6})
+    assert len(images(blocks)) == 2
+    told = [block["text"] for block in blocks if block["type"] == "text"]
+    assert any(re.fullmatch(r"1 more scenes: watch again from 4\.\d+ s\.", text) for text in told)
 
 
 def test_look_at_is_sharper_than_the_page(tools, library) -> None:

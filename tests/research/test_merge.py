@@ -38,6 +38,14 @@ def test_sources_are_numbered_through() -> None:
     assert whole.status == "answered"
 
 
+def test_brackets_in_a_file_name_survive() -> None:
+    drafts = answer("Oats 81 t [1].", cited(1, "oats 81", file="report [v2].pdf"))
+    whole = merge("?", told(drafts), [drafts])
+
+    assert whole.text == "Oats 81 t [1]."
+    assert whole.citations[0].file == "report [v2].pdf"
+
+
 def test_a_source_that_nobody_gave_is_marked() -> None:
     whole = merge("?", "Sold [b.pdf#page=9], [a.pdf#page=1~0000], [tour.mp4#t=1,2~abcd].", [OATS])
 

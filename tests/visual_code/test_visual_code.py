@@ -171,8 +171,29 @@ def test_without_any_page_it_says_so(server: KimiServer, llm: ChatKimi) -> None:
 def test_without_a_picture_it_is_an_error(llm: ChatKimi) -> None:
     with pytest.raises(KimiInvalidInputError, match="holds no picture"):
         create_visual_to_code(llm).invoke({"messages": [("user", "A page, please.")]})
-    with pytest.raises(ValueError, match="rounds=0"):
-        create_visual_to_code(llm, rounds=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"rounds": 0}, "rounds=0"),
+        ({"rounds": "3"}, "rounds is of type str, no whole number"),
+        ({"alike": 97}, "alike=97: give a number from 0 to 1"),
+        ({"gain": "x"}, "gain is of type str, no number"),
+        ({"model": 5}, "model is of type int"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_refused(
+    llm: ChatKimi, arguments: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(KimiInvalidInputError, match=reason):
+        create_visual_to_code(**{"model": llm, **arguments})
+
+
+def test_a_context_that_asks_for_no_likeness_is_refused(llm: ChatKimi) -> None:
+    graph = create_visual_to_code(llm, alike=lambda _: 97)
+    with pytest.raises(KimiInvalidInputError, match="alike=97"):
+        graph.invoke(asked())
 
 
 @in_browser

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from langchain_kimi.limits import check_count
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvidenceBudget:
@@ -24,8 +26,14 @@ class EvidenceBudget:
     """Regions that are shown once more, sharp."""
 
     def __post_init__(self) -> None:
-        for name in ("tokens", "visual", "text"):
+        """Check each count.
+
+        Raises:
+            KimiInvalidInputError: One is no whole number, or below what it may be.
+        """
+        for name in ("tokens", "visual", "text", "crops"):
             value = getattr(self, name)
-            if value is not None and value < (1 if name == "tokens" else 0):
-                msg = f"{name}={value}: a budget is a count of tokens, such as 96_000"
-                raise ValueError(msg)
+            if value is None and name in ("visual", "text"):
+                continue
+            least = 1 if name == "tokens" else 0
+            check_count(name, value, least=least, advice="Give a count, such as tokens=96_000.")

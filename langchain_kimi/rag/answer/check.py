@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from langchain_kimi.rag.answer.places import place_of
 from langchain_kimi.rag.answer.quotes import numbers_of
 from langchain_kimi.rag.answer.reply import Cited, Reply
 from langchain_kimi.rag.answer.result import Citation, Claim, Confidence, DroppedQuote
-from langchain_kimi.rag.answer.shots import was_drawn
 from langchain_kimi.rag.answer.sources import Source, entry_id
 from langchain_kimi.rag.corpus import Corpus
 from langchain_kimi.rag.text import tokens
@@ -43,7 +42,12 @@ class Checked:
 
 
 def check(
-    corpus: Corpus, reply: Reply, sources: Sequence[Source], *, question: str = ""
+    corpus: Corpus,
+    reply: Reply,
+    sources: Sequence[Source],
+    *,
+    seen: Collection[int] = (),
+    question: str = "",
 ) -> Checked:
     """Check each quote against its page, and each claim against its quotes.
 
@@ -54,13 +58,14 @@ def check(
         corpus: Where the pages are.
         reply: The model's reply.
         sources: What it was shown.
+        seen: The numbers of those that it saw a picture of.
         question: Numbers in it need no quote.
     """
     by_number = {source.number: source for source in sources}
     good: dict[int, list[Citation]] = {}
     dropped: list[DroppedQuote] = []
     for cited in dict.fromkeys(reply.evidence):
-        held = _citation(corpus, cited, by_number)
+        held = _citation(corpus, cited, by_number, seen)
         if isinstance(held, Citation):
             good.setdefault(cited.number, []).append(held)
         else:
@@ -69,7 +74,7 @@ def check(
 
 
 def _citation(
-    corpus: Corpus, cited: Cited, sources: Mapping[int, Source]
+    corpus: Corpus, cited: Cited, sources: Mapping[int, Source], seen: Collection[int]
 ) -> Citation | DroppedQuote:
     source = sources.get(cited.source)
     quote = cited.quote or cited.seen
@@ -78,7 +83,7 @@ def _citation(
         return DroppedQuote(quote=quote, place=f"S{cited.source}", reason=reason)
     found = source.found
     if cited.seen:
-        if not was_drawn(source):
+        if source.number not in seen:
             reason = "its picture was not shown"
             return DroppedQuote(quote=quote, place=found.place, reason=reason)
         return _cite(cited.number, source, seen=cited.seen)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import START, StateGraph
 
 from langchain_kimi.agents.default_model import default_model
 from langchain_kimi.rag.answer.budget import EvidenceBudget
 from langchain_kimi.rag.answer.nodes import Nodes
-from langchain_kimi.rag.answer.options import BudgetOf, CorpusOf, ModelOf, Options
+from langchain_kimi.rag.answer.options import Answering, BudgetOf, CorpusOf, ModelOf, Options
 from langchain_kimi.rag.answer.state import RagInput, RagOutput, RagState
 from langchain_kimi.rag.answer.verdict import Verdict
 from langchain_kimi.rag.corpus import Corpus
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 def create_multimodal_rag(
     corpus: Corpus | CorpusOf,
-    model: BaseChatModel | ModelOf | str | None = None,
+    model: Answering | ModelOf | str | None = None,
     *,
     budget: EvidenceBudget | BudgetOf | None = None,
     where: Filter | None = None,
@@ -81,15 +80,12 @@ def create_multimodal_rag(
         `RagEvent` for each step, `messages` the tokens and the reasoning.
 
     Raises:
-        ValueError: When `rounds` is below 1.
+        KimiInvalidInputError: When an argument is of a wrong kind, or `rounds` is below 1.
     """
-    if rounds < 1:
-        msg = f"rounds={rounds}: the graph searches at least once"
-        raise ValueError(msg)
     options = Options(
         corpus=corpus,
         model=default_model(model=model) if model is None or isinstance(model, str) else model,
-        budget=budget or EvidenceBudget(),
+        budget=EvidenceBudget() if budget is None else budget,
         where=where,
         reranker=reranker,
         rounds=rounds,

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -17,13 +16,14 @@ from langchain_kimi.chat_models import ChatKimi
 from langchain_kimi.errors import KimiStructuredOutputError
 from langchain_kimi.rag.answer.candidates import candidate_of
 from langchain_kimi.rag.answer.events import emit
-from langchain_kimi.rag.answer.options import Options, Run
+from langchain_kimi.rag.answer.options import Answering, Options, Run
 from langchain_kimi.rag.answer.pack import pack
 from langchain_kimi.rag.answer.plan import SearchPlan, conversation, plan_messages
 from langchain_kimi.rag.answer.prompt import answer_messages, prompt
 from langchain_kimi.rag.answer.query_picture import query_pictures
 from langchain_kimi.rag.answer.reply import NOT_FOUND
 from langchain_kimi.rag.answer.retrieve import Ranked, retrieve, widen
+from langchain_kimi.rag.answer.shots import blocks_of, seen_in
 from langchain_kimi.rag.answer.sources import entry_id, load_pages, load_sources
 from langchain_kimi.rag.answer.state import (
     RagState,
@@ -168,20 +168,20 @@ class Nodes:
         if not state["packed"]["slots"]:
             return _nothing_found(state)
         run = Run(self._options)
-        reply = _drafter(run.model).invoke(_asks_answer(run, state), config)
-        return _draft(state, reply)
+        messages, seen = _asks_answer(run, state)
+        return _draft(state, _drafter(run.model).invoke(messages, config), seen)
 
     async def aanswer(self, state: RagState, config: RunnableConfig) -> dict[str, Any]:
         """Ask the model, which sees pages, crops and frames; its reply is a draft."""
         if not state["packed"]["slots"]:
             return _nothing_found(state)
         run = Run(self._options)
-        messages = await asyncio.to_thread(_asks_answer, run, state)
+        messages, seen = await asyncio.to_thread(_asks_answer, run, state)
         model = await asyncio.to_thread(lambda: run.model)
-        return _draft(state, await _drafter(model).ainvoke(messages, config))
+        return _draft(state, await _drafter(model).ainvoke(messages, config), seen)
 
 
-def _drafter(model: BaseChatModel) -> Runnable[Any, AIMessage]:
+def _drafter(model: Answering) -> Runnable[Any, AIMessage]:
     """Return the model as it answers: its tokens are shown taken apart, not as they come."""
     drafter: Runnable[Any, AIMessage] = model.with_config(
         tags=NOT_SHOWN, callbacks=[InertTokens()], run_name="draft_answer"
@@ -193,17 +193,19 @@ def _asks_plan(corpus: Corpus, said: Sequence[BaseMessage]) -> list[BaseMessage]
     return plan_messages(prompt("understand"), said, corpus.documents())
 
 
-def _asks_answer(run: Run, state: RagState) -> list[BaseMessage]:
-    sources = load_sources(run.corpus, thaw_packed(state["packed"]).slots)
-    return answer_messages(
+def _asks_answer(run: Run, state: RagState) -> tuple[list[BaseMessage], list[int]]:
+    """Return the request, and the numbers of the sources whose pictures are in it."""
+    sources = blocks_of(load_sources(run.corpus, thaw_packed(state["packed"]).slots))
+    messages = answer_messages(
         sources,
         conversation(state["messages"]),
         question=state["plan"]["question"],
         faults=state.get("faults", ()),
     )
+    return messages, seen_in(sources)
 
 
-def _planner(model: BaseChatModel) -> Runnable[Any, dict[str, Any]]:
+def _planner(model: Answering) -> Runnable[Any, dict[str, Any]]:
     """Return the model as it plans: without thinking, in a schema, unseen by the user."""
     instant: Any = model.with_thinking_mode(enabled=False) if isinstance(model, ChatKimi) else model
     planner: Runnable[Any, dict[str, Any]] = instant.with_structured_output(
@@ -227,15 +229,16 @@ def _candidates(corpus: Corpus, ranked: Sequence[Ranked]) -> list[Any]:
 
 def _nothing_found(state: RagState) -> dict[str, Any]:
     text = f"{NOT_FOUND}: nothing was found for “{state['plan']['question']}”"
-    return {"draft": {"text": text, "reasoning": "", "id": None, "asked_model": False}}
+    return {"draft": {"text": text, "reasoning": "", "id": None, "seen": [], "asked_model": False}}
 
 
-def _draft(state: RagState, reply: AIMessage) -> dict[str, Any]:
+def _draft(state: RagState, reply: AIMessage, seen: list[int]) -> dict[str, Any]:
     return {
         "draft": {
             "text": reply.text,
             "reasoning": reply.additional_kwargs.get("reasoning_content") or "",
             "id": reply.id,
+            "seen": seen,
             "asked_model": True,
         },
         "usage": _add_usage(state["usage"], reply),

@@ -114,10 +114,11 @@ def _read_words(
 ) -> tuple[Word, ...]:
     """Read the words of the text layer and of OCR, which is cached since the ingest."""
     key = (version, number, engine.name if engine else "")
-    if key not in _read:
+    known = _read.get(key)
+    if known is None:
         if len(_read) >= _KEPT:
             _read.clear()
         with PDFIUM_LOCK, open_pdf(path) as document:
             page = read_page(document, number - 1, engine)
-        _read[key] = tuple(word for line in page.all_lines for word in line.words)
-    return _read[key]
+        known = _read[key] = tuple(word for line in page.all_lines for word in line.words)
+    return known

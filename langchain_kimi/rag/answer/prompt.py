@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
-
-from langchain_kimi.rag.answer.shots import draw_pages, source_blocks
-from langchain_kimi.rag.answer.sources import Source
 
 
 @cache
@@ -19,7 +17,7 @@ def prompt(name: str) -> str:
 
 
 def answer_messages(
-    sources: Sequence[Source],
+    sources: Mapping[int, Sequence[dict[str, Any]]],
     said: Sequence[BaseMessage],
     *,
     question: str = "",
@@ -31,13 +29,12 @@ def answer_messages(
     the same documents shares its prefix with the question before.
 
     Args:
-        sources: What is shown; pictures are drawn now.
+        sources: The content blocks of each source by its number.
         said: The conversation; its last message asks.
         question: What it asks when read without the conversation.
         faults: What was wrong with the draft before.
     """
-    draw_pages(sources)
-    blocks = [block for source in sources for block in source_blocks(source)]
+    blocks = [block for held in sources.values() for block in held]
     shown: list[BaseMessage] = [SystemMessage(prompt("answer"))]
     if blocks:
         shown.append(HumanMessage([{"type": "text", "text": "Sources:"}, *blocks]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from PIL import Image
@@ -26,6 +26,19 @@ CACHE = Cache(128_000_000)
 """Drawn pages by file, place and size, for the whole process."""
 
 _QUALITY = 80
+
+
+def blocks_of(sources: Sequence[Source]) -> dict[int, list[dict[str, Any]]]:
+    """Return the content blocks of each source by its number; pictures are drawn now."""
+    draw_pages(sources)
+    return {source.number: list(source_blocks(source)) for source in sources}
+
+
+def seen_in(blocks: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[int]:
+    """Return the numbers of the sources that a picture is shown of."""
+    return [
+        number for number, held in blocks.items() if any(one["type"] == "image" for one in held)
+    ]
 
 
 def source_blocks(source: Source) -> Iterator[dict[str, Any]]:
@@ -73,18 +86,6 @@ def draw_pages(sources: Iterable[Source]) -> None:
                     _draw(document, source)
         except RagError:
             continue  # each of its sources says so, where its picture would stand
-
-
-def was_drawn(source: Source) -> bool:
-    """Tell whether the picture of a source was there to be seen: its file is as it was ingested."""
-    view = source.slot.view
-    if view is None:
-        return False
-    try:
-        unchanged(source.found.document)
-    except RagError:
-        return CACHE.get(_key(source.found, view)) is not None
-    return True
 
 
 def _draw(document: Any, source: Source) -> None:

@@ -44,7 +44,8 @@ class RagState(RagOutput):
     """Candidates, the best first: id, score, and boxes of the regions that match."""
     packed: NotRequired[dict[str, Any]]
     draft: NotRequired[dict[str, Any]]
-    """The model's reply before the check: text, reasoning, message id."""
+    """The model's reply before the check: text, reasoning, message id, and the numbers of the
+    sources whose pictures it saw."""
     faults: NotRequired[list[str]]
     """What was wrong with the draft of the round before."""
     usage: NotRequired[list[int]]

@@ -23,9 +23,9 @@ from langchain_kimi.rag.retrieve.search import Found, clock
 Blocks = list[dict[str, Any]]
 
 _EXCERPT = 240
+_MOST_SAID = 960
 _MOST_FOUND = 20
 _MOST_TEXT = 12_000
-_MOST_SAID = 1_000
 _PAGE_TOKENS = 1_400
 _REGION_TOKENS = 4_000
 _MOST_FRAMES = 16
@@ -69,10 +69,16 @@ class _Desk:
         listed = "\n".join(_entry(page) for page in found)
         return f"{listed}\n\n{_CONTENT}"
 
-    def open_page(self, page_id: Id) -> Blocks:
+    def open_page(
+        self,
+        page_id: Id,
+        begin: Annotated[
+            int, Field(ge=0, description="Where to read on in a long text, as open_page says.")
+        ] = 0,
+    ) -> Blocks:
         """Read a page and see its picture. For a scene of a video, its words and a frame."""
         found = self._found(page_id)
-        blocks: Blocks = [{"type": "text", "text": f"{found.place}\n{found.text[:_MOST_TEXT]}"}]
+        blocks: Blocks = [{"type": "text", "text": f"{found.place}\n{_part(found.text, begin)}"}]
         try:
             if kind_of(found.document) == "scene":
                 blocks += _frames(found, count=1)
@@ -129,14 +135,16 @@ class _Desk:
         blocks: Blocks = []
         try:
             for scene in scenes[:_MOST_FRAMES]:
-                blocks.append(
-                    {"type": "text", "text": f"{scene.place}\n{scene.text[: _EXCERPT * 4]}"}
-                )
-                blocks += _frames(
-                    _cut(scene, start, end), count=max(1, _MOST_FRAMES // len(scenes))
-                )
+                said = _shortened(scene.text, _MOST_SAID)
+                blocks.append({"type": "text", "text": f"{scene.place}\n{said}"})
+                count = max(1, _MOST_FRAMES // len(scenes))
+                blocks += _frames(_cut(scene, start, end), count=count)
         except RagError as error:
             raise ToolException(str(error)) from error
+        if len(scenes) > _MOST_FRAMES:
+            left = scenes[_MOST_FRAMES].start or 0.0
+            told = f"{len(scenes) - _MOST_FRAMES} more scenes: watch again from {left:g} s."
+            blocks.append({"type": "text", "text": told})
         return [*blocks, {"type": "text", "text": _CONTENT}]
 
     def _found(self, page_id: str) -> Found:
@@ -169,10 +177,24 @@ class _Desk:
         return [page for page in pages if (page.document.id, page.page) in places]
 
 
+def _part(text: str, begin: int) -> str:
+    """Return a part of a text, and where it goes on."""
+    if begin and begin >= len(text):
+        msg = f"The text ends at {len(text):,}: begin before that."
+        raise ToolException(msg)
+    end = begin + _MOST_TEXT
+    more = f"\n[… goes on: open_page with begin={end}]" if end < len(text) else ""
+    return text[begin:end] + more
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]} […]"
+
+
 def _entry(page: Found) -> str:
     best = next((region.text for region in page.regions if region.origin != "model"), page.text)
     text = re.sub(r"\s+", " ", best).strip()
-    return f"{page.document.id}:{page.page} – {page.place}: {text[:_EXCERPT]}"
+    return f"{page.document.id}:{page.page} – {page.place}: {_shortened(text, _EXCERPT)}"
 
 
 def _frames(scene: Found, *, count: int) -> Blocks:

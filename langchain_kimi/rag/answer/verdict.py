@@ -33,7 +33,13 @@ class Verdict:
         run = Run(self._options)
         reply = read_reply(inert(state["draft"]["text"]))
         sources = load_sources(run.corpus, thaw_packed(state["packed"]).slots)
-        checked = check(run.corpus, reply, sources, question=state["plan"]["question"])
+        checked = check(
+            run.corpus,
+            reply,
+            sources,
+            seen=state["draft"]["seen"],
+            question=state["plan"]["question"],
+        )
         emit(
             "checked",
             state["round"],
@@ -90,7 +96,7 @@ class Verdict:
                 documents=corpus.stats().documents,
                 candidates=len(state["found"]),
                 shown=len(packed["slots"]),
-                shown_as_pictures=sum(slot[1] is not None for slot in packed["slots"]),
+                shown_as_pictures=len(state["draft"]["seen"]),
                 evidence_tokens=packed["visual_tokens"] + packed["text_tokens"],
                 whole=packed["whole"],
             ),
