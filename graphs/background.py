@@ -1,5 +1,6 @@
 """The background agent for LangGraph Server and Studio."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,19 @@ BASE = Path(__file__).resolve().parents[1]
 """The folder whose files the sub-agents may read."""
 JOURNAL = os.environ.get("KIMI_JOURNAL") or DEFAULT_JOURNAL
 """Where the steps of sub-agents are kept: a file, or `postgresql://…` for several servers."""
+
+
+def _budget() -> dict[str, Any] | None:
+    """Return what no caller's budget may pass: `KIMI_BUDGET`, None where it is not set."""
+    text = os.environ.get("KIMI_BUDGET") or "null"
+    try:
+        found: dict[str, Any] | None = json.loads(text)
+    except ValueError:
+        found = {}
+    if found is not None and not (isinstance(found, dict) and found):
+        msg = f'KIMI_BUDGET={text!r} must be a JSON object such as {{"steps": 2000}}.'
+        raise ValueError(msg)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +65,7 @@ def _tools(context: Context | None) -> Sequence[BaseTool]:
 graph = create_background_agent(
     chosen_model,
     _tools,
+    budget=_budget(),
     journal=JOURNAL,
     context_schema=Context,
     name="background",

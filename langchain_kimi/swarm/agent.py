@@ -56,7 +56,7 @@ class BackgroundState(TypedDict):
 
     messages: Annotated[list[AnyMessage], add_messages]
     budget: NotRequired[dict[str, Any]]
-    """Limits for this task, over those of the context and the agent."""
+    """Limits for this task, over those of the context, and within the agent's."""
     run: NotRequired[str]
     """The journal's name of this run: the thread id where there is one."""
     waiting: NotRequired[list[dict[str, Any]]]
@@ -115,7 +115,9 @@ def create_background_agent(
         orchestrator_tools: Tools of the orchestrator, besides those that start sub-agents.
         system_prompt: Words to the orchestrator, in place of `prompts/orchestrator.md`.
         subagent_prompt: Words to the general kind, in place of `prompts/subagent.md`.
-        budget: Limits of a task; the context's and the input's `budget` go over it.
+        budget: Limits of a task. The context's and the input's `budget` may lower them, and set
+            those that it leaves None or, as plain data, does not name; a higher limit counts as
+            this one. Without it the defaults of `Budget` hold where they say nothing.
         requests_per_minute: For all model calls together, such as 40 for NVIDIA's trial keys.
         interrupt_on: Tools that a person approves, by name: True, or
             `{"allowed_decisions": [...]}` as for `HumanInTheLoopMiddleware`.
@@ -148,6 +150,7 @@ def create_background_agent(
         ),
         kinds=_kinds(() if callable(tools) else tools, subagents, subagent_prompt),
         budget=Budget.of(budget),
+        most=budget,
         requests_per_minute=requests_per_minute,
         retry=retry or RetryPolicy(),
         timeouts=timeouts or Timeouts(),
@@ -349,7 +352,7 @@ class _Nodes:
     def _budget(self, state: BackgroundState) -> Budget:
         context = get_runtime().context
         base = Budget.of(getattr(context, "budget", None), self._settings.budget)
-        return Budget.of(state.get("budget"), base)
+        return Budget.of(state.get("budget"), base).within(self._settings.most)
 
 
 def _either_way(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
@@ -107,6 +107,26 @@ class Budget:
         if self.money == 0 or self.seconds == 0 or self.subagent_seconds == 0:
             msg = "A budget of 0 leaves nothing to do; None stands for no limit."
             raise ValueError(msg)
+
+    def within(self, most: Budget | Mapping[str, Any] | None) -> Budget:
+        """Return this budget with no limit above those of another.
+
+        Args:
+            most: What may not be passed: all limits of a `Budget`, of plain data those it names.
+                Where it has prices they hold, and no shorter reply than its own is reckoned with.
+        """
+        ceiling = Budget.of(most)
+        names = (
+            {item.name for item in fields(self)} if isinstance(most, Budget) else set(most or ())
+        )
+        held: dict[str, Any] = {}
+        for name in names - {"prices", "reply_tokens"}:
+            mine, theirs = getattr(self, name), getattr(ceiling, name)
+            if theirs is not None and (mine is None or mine > theirs):
+                held[name] = theirs
+        if "reply_tokens" in names:
+            held["reply_tokens"] = max(self.reply_tokens, ceiling.reply_tokens)
+        return replace(self, prices=ceiling.prices or self.prices, **held)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data that `of` reads back."""

@@ -50,6 +50,8 @@ class Settings:
     orchestrator: SubAgent
     kinds: Mapping[str, SubAgent]
     budget: Budget = field(default_factory=Budget)
+    most: Budget | Mapping[str, Any] | None = None
+    """What a task's own budget may not pass."""
     requests_per_minute: int | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -1,13 +1,22 @@
 """Limits, prices, timeouts and settings as a user meets them: the run ends cleanly and says why."""
 
 import asyncio
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 
 from langchain_kimi import ChatKimi
-from langchain_kimi.swarm import RetryPolicy, SubAgent, Timeouts, create_background_agent
+from langchain_kimi.swarm import (
+    Budget,
+    Price,
+    RetryPolicy,
+    SubAgent,
+    Timeouts,
+    create_background_agent,
+)
 from langchain_kimi.testing import KimiServer
 
 from .fakes import FakeModel, calls, is_orchestrator, prompt_of, say, steps_of
@@ -37,15 +46,59 @@ def endless(items=("a", "b")):
     return FakeModel(rule=rule)
 
 
-async def go(folder, model, budget=None, **settings):
+async def go(folder, model, budget=None, most=None, **settings):
     agent = create_background_agent(
-        model, [look], journal=folder / "j.sqlite", retry=RetryPolicy(attempts=1), **settings
+        model,
+        [look],
+        budget=most,
+        journal=folder / "j.sqlite",
+        retry=RetryPolicy(attempts=1),
+        **settings,
     )
     return await agent.ainvoke({"messages": [HumanMessage("go")], "budget": budget or {}})
 
 
 def told(found):
     return next(m for m in found["messages"] if m.type == "tool").text
+
+
+@pytest.mark.parametrize("most", [{"steps": 5}, Budget(steps=5)])
+async def test_a_task_cannot_raise_what_the_agent_was_made_with(tmp_path, most):
+    model = endless()
+    found = await go(tmp_path, model, {"steps": 10_000, "subagents": 10_000}, most)
+    assert len(model.seen) == found["usage"]["steps"] <= 5
+    assert any("the limit of 5 steps" in line for line in found["missing"])
+
+
+async def test_a_context_cannot_raise_it_either_and_both_may_lower_it(tmp_path):
+    @dataclass
+    class Context:
+        budget: dict[str, Any] | Budget
+
+    for number, (brought, steps) in enumerate([(Budget(steps=99), 9), ({"steps": 7}, 7)]):
+        model = endless()
+        agent = create_background_agent(
+            model,
+            [look],
+            budget={"steps": 9},
+            context_schema=Context,
+            journal=tmp_path / f"{number}.sqlite",
+        )
+        given = {"messages": [HumanMessage("go")]}
+        found = await agent.ainvoke(given, context=Context(brought))
+        assert len(model.seen) <= steps
+        assert any(f"the limit of {steps} steps" in line for line in found["missing"])
+
+
+def test_a_budget_within_another():
+    dear, free = Price(input=1, output=2), Price(input=0, output=0)
+    most = Budget(money=1, prices={"": dear}, reply_tokens=500)
+    found = Budget(money=50, tokens=7, prices={"kimi": free}, reply_tokens=1).within(most)
+    assert (found.money, found.tokens, found.reply_tokens) == (1, 7, 500)
+    assert found.prices == {"": dear}
+    assert Budget(steps=9999).within(None) == Budget(steps=9999)
+    assert Budget(steps=9999, subagents=5).within({"subagents": 9}).subagents == 5
+    assert Budget(steps=9999).within({"subagents": 9}).steps == 9999
 
 
 @pytest.mark.parametrize(
