@@ -5,52 +5,23 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 from zoneinfo import available_timezones
 
-from dbos import PortableWorkflowError, WorkflowStatus
-
 from langchain_kimi.workers import engine
+from langchain_kimi.workers.asking import ask
 from langchain_kimi.workers.place import Place
 from langchain_kimi.workers.schedules import check_cron
+from langchain_kimi.workers.status import STATES, RunStatus, found_in, status_of
 from langchain_kimi.workers.task import Task
 from langchain_kimi.workers.worker import QUEUE_SECONDS
 
-State = Literal["queued", "running", "ended", "failed", "cancelled"]
-
-_STATES: dict[str, State] = {
-    "DELAYED": "queued",
-    "ENQUEUED": "queued",
-    "PENDING": "running",
-    "SUCCESS": "ended",
-    "ERROR": "failed",
-    "CANCELLED": "cancelled",
-    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
-}
 _OPEN = ("queued", "running")
-_ENDED = [kept for kept, state in _STATES.items() if state not in _OPEN]
-_ANSWER_SECONDS = 15.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunStatus:
-    """How a run of the queue stands."""
-
-    id: str
-    state: State
-    task: str
-    worker: str | None
-    """Who has it, or had it last."""
-    submitted: datetime
-    begun: datetime | None
-    """When it was taken from the queue, the last time."""
-    ended: datetime | None
-    outcome: dict[str, Any] | None
-    """`status`, `result`, `missing` and `usage`, and `webhook` where one was named."""
-    error: str | None
+_ENDED = [kept for kept, state in STATES.items() if state not in _OPEN]
+_AWAY_SECONDS = 60.0
+"""How long `wait` goes on while the queue's database is away."""
 
 
 class Queue:
@@ -61,6 +32,10 @@ class Queue:
 
         Args:
             where: The folder of a worker, or the `postgresql://…` that several share.
+
+        Raises:
+            QueueUnavailableError: Its database cannot be reached. So does every method, and what it
+                was to do may or may not be done.
         """
         self._client = engine.client(Place(where))
 
@@ -76,6 +51,7 @@ class Queue:
 
     # --- runs ---------------------------------------------------------------------------------
 
+    @engine.reaching
     def submit(self, task: Task | str, *, run: str | None = None) -> str:
         """Put a run into the queue, and return at once.
 
@@ -99,27 +75,30 @@ class Queue:
         )
         return str(handle.get_workflow_id())
 
+    @engine.reaching
     def status(self, run: str) -> RunStatus:
         """Tell how a run stands.
 
         Raises:
             KeyError: There is no such run.
         """
-        return _status(self._found(run))
+        return status_of(found_in(self._client, run))
 
+    @engine.reaching
     def runs(self, *, limit: int = 100) -> list[RunStatus]:
         """List the runs, the newest first."""
         found = self._client.list_workflows(
             name=[engine.RUN, engine.SCHEDULED], limit=limit, sort_desc=True
         )
-        return [_status(one) for one in found]
+        return [status_of(one) for one in found]
 
+    @engine.reaching
     def waiting(self) -> list[datetime]:
         """Return when the runs were submitted that no worker has taken yet."""
         found = self._client.list_workflows(
             name=[engine.RUN, engine.SCHEDULED], status="ENQUEUED", load_input=False
         )
-        return [_status(one).submitted for one in found]
+        return [status_of(one).submitted for one in found]
 
     def wait(self, run: str, *, seconds: float | None = None) -> RunStatus:
         """Wait for a run's end.
@@ -127,17 +106,29 @@ class Queue:
         Raises:
             KeyError: There is no such run.
             TimeoutError: It did not end in time.
+            QueueUnavailableError: The database was away for a minute.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
-        while (status := self.status(run)).state in _OPEN:
+        while (status := self._patiently(run)).state in _OPEN:
             if deadline is not None and time.monotonic() > deadline:
                 msg = f"run {run!r} is still {status.state} after {seconds:g} seconds"
                 raise TimeoutError(msg)
             time.sleep(QUEUE_SECONDS)
         return status
 
+    def _patiently(self, run: str) -> RunStatus:
+        until = time.monotonic() + _AWAY_SECONDS
+        while True:
+            try:
+                return self.status(run)
+            except engine.QueueUnavailableError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(QUEUE_SECONDS)
+
     # --- control ------------------------------------------------------------------------------
 
+    @engine.reaching
     def cancel(self, run: str, agent: str | None = None) -> None:
         """Stop a run, or one sub-agent of it; what it had is kept and reported.
 
@@ -149,22 +140,25 @@ class Queue:
             ValueError: It has ended, or has no such sub-agent.
         """
         if agent is not None:
-            self._ask(run, "cancel", agent)
+            ask(self._client, run, "cancel", agent)
             return
-        found = self._found(run)
-        if _STATES[found.status] == "queued" and not found.attributes:
+        found = found_in(self._client, run)
+        if STATES[found.status] == "queued" and not found.attributes:
             self._client.cancel_workflow(run)  # whoever takes it just now cancels it, too
             return
         self._wish(run, "cancel", {"cancelled": True})
 
+    @engine.reaching
     def pause(self, run: str) -> None:
         """Begin no more steps of a run, whichever worker has it; errors as for `cancel`."""
         self._wish(run, "pause", {"paused": True})
 
+    @engine.reaching
     def resume(self, run: str) -> None:
         """Go on after `pause`; errors as for `cancel`."""
         self._wish(run, "resume", {"paused": False})
 
+    @engine.reaching
     def send(self, run: str, text: str) -> None:
         """Tell the orchestrator of a run something, which it reads before its next step.
 
@@ -172,8 +166,9 @@ class Queue:
             KeyError: There is no such run.
             ValueError: It is not at work.
         """
-        self._ask(run, "send", text)
+        ask(self._client, run, "send", text)
 
+    @engine.reaching
     def answer(self, run: str, decisions: Mapping[str, Mapping[str, Any]]) -> None:
         """Answer what a run asks a person: all of it, or some.
 
@@ -189,8 +184,9 @@ class Queue:
         if not decisions:
             msg = "no decisions were given: name at least one request"
             raise ValueError(msg)
-        self._ask(run, "answer", {key: dict(one) for key, one in decisions.items()})
+        ask(self._client, run, "answer", {key: dict(one) for key, one in decisions.items()})
 
+    @engine.reaching
     def look(self, run: str) -> dict[str, Any]:
         """Look at a run at work: `counts`, `agents`, and `asked`, all that waits for a person.
 
@@ -198,8 +194,9 @@ class Queue:
             KeyError: There is no such run.
             ValueError: It is not at work.
         """
-        return self._ask(run, "look")
+        return ask(self._client, run, "look")
 
+    @engine.reaching
     def prune(self, *, older_than: float) -> list[str]:
         """Forget the runs that ended, with their tasks and outcomes; journals are not touched.
 
@@ -216,13 +213,6 @@ class Queue:
         self._client.delete_workflows([one.workflow_id for one in old])
         return [one.workflow_id for one in old if one.name != engine.CONTROL]
 
-    def _found(self, run: str) -> WorkflowStatus:
-        found = self._client.list_workflows(workflow_ids=[run])
-        if not found:
-            msg = f"the queue has no run {run!r}"
-            raise KeyError(msg)
-        return found[0]
-
     def _wish(self, run: str, command: str, wish: dict[str, bool]) -> None:
         """Write down what is wished, for whoever has the run later, and tell whoever has it now."""
         status = self.status(run)
@@ -233,7 +223,7 @@ class Queue:
         if status.state == "queued":
             return
         try:
-            self._ask(run, command)
+            ask(self._client, run, command)
         except TimeoutError:
             return  # the worker is gone; the next one reads what is written down
         except ValueError:
@@ -241,51 +231,9 @@ class Queue:
             if now == "running" or (now != "queued" and command != "cancel"):
                 raise
 
-    def _ask(self, run: str, command: str, argument: Any = None) -> dict[str, Any]:
-        """Ask the worker that has a run."""
-        deadline = time.monotonic() + _ANSWER_SECONDS
-        while True:
-            status = self.status(run)
-            if status.state != "running":
-                msg = f"run {run!r} is {status.state}, not at work: it cannot {command}"
-                raise ValueError(msg)
-            answer = self._asked(status, command, argument, deadline)
-            if answer is not None and "error" in answer:
-                raise ValueError(answer["error"])
-            if answer is not None:
-                return answer
-            if time.monotonic() > deadline:
-                msg = f"the worker of run {run!r} does not answer"
-                raise TimeoutError(msg)
-            time.sleep(QUEUE_SECONDS)
-
-    def _asked(
-        self, status: RunStatus, command: str, argument: Any, deadline: float
-    ) -> dict[str, Any] | None:
-        handle: Any = self._client.enqueue(
-            {
-                "workflow_name": engine.CONTROL,
-                "queue_name": engine.control_queue(str(status.worker)),
-                "app_version": engine.VERSION,
-                "workflow_timeout": _ANSWER_SECONDS,
-            },
-            status.id,
-            command,
-            argument,
-        )
-        try:
-            while handle.get_status().status in ("ENQUEUED", "PENDING"):
-                if time.monotonic() > deadline or self.status(status.id).worker != status.worker:
-                    self._client.cancel_workflow(handle.get_workflow_id())
-                    return None
-                time.sleep(0.05)
-            answer: dict[str, Any] | None = handle.get_result()
-            return answer
-        finally:
-            self._client.delete_workflow(handle.get_workflow_id())
-
     # --- schedules ----------------------------------------------------------------------------
 
+    @engine.reaching
     def schedule(
         self, name: str, cron: str, task: Task | str, *, timezone: str | None = None
     ) -> None:
@@ -321,6 +269,7 @@ class Queue:
             queue_name=engine.RUNS,
         )
 
+    @engine.reaching
     def schedules(self) -> dict[str, str]:
         """List the schedules: their cron expressions by name."""
         return {
@@ -329,6 +278,7 @@ class Queue:
             if one["workflow_name"] == engine.SCHEDULED
         }
 
+    @engine.reaching
     def unschedule(self, name: str) -> None:
         """Remove a schedule; its runs stay.
 
@@ -339,29 +289,3 @@ class Queue:
             msg = f"the queue has no schedule {name!r}"
             raise KeyError(msg)
         self._client.delete_schedule(name)
-
-
-def _status(found: WorkflowStatus) -> RunStatus:
-    given: Any = found.input or {}
-    args: Any = given.get("args") or ({}, {"task": {}})
-    task = args[0] if found.name == engine.RUN else args[1]["task"]
-    return RunStatus(
-        id=found.workflow_id,
-        state=_STATES[found.status],
-        task=str(task.get("task", "")),
-        worker=found.executor_id,
-        submitted=_time(found.created_at) or datetime.now(UTC),
-        begun=_time(found.dequeued_at),
-        ended=_time(found.completed_at),
-        outcome=found.output if isinstance(found.output, dict) else None,
-        error=None if found.error is None else _words(found.error),
-    )
-
-
-def _words(error: Exception) -> str:
-    name = error.name if isinstance(error, PortableWorkflowError) else type(error).__name__
-    return f"{name}: {error}"
-
-
-def _time(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +23,33 @@ SUSPECTS = "langchain-kimi-suspects"
 RUN = "langchain_kimi.run"
 SCHEDULED = "langchain_kimi.scheduled"
 CONTROL = "langchain_kimi.control"
+
+
+class QueueUnavailableError(ConnectionError):
+    """The database of a queue cannot be reached; it does not say with which password."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"The queue's database cannot be reached: {type(error).__name__}. See whether it runs, "
+            "and whether address, user and password are right. What was submitted is kept there."
+        )
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def reaching(work: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Make a method say what is away when it cannot reach the queue's database."""
+
+    @wraps(work)
+    def reached(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return work(*args, **kwargs)
+        except SQLAlchemyError as error:
+            raise QueueUnavailableError(error) from None
+
+    return reached
 
 
 def control_queue(worker: str) -> str:
@@ -50,7 +79,7 @@ def client(place: Place) -> DBOSClient:
     """Open the queue from outside a worker; its tables are made where there are none.
 
     Raises:
-        OSError: The database cannot be reached.
+        QueueUnavailableError: The database cannot be reached.
     """
     try:
         DBOS.migrate(place.queue_url)
@@ -61,5 +90,4 @@ def client(place: Place) -> DBOSClient:
             retry_connection_errors=False,
         )
     except SQLAlchemyError as error:
-        msg = f"the queue at {place} cannot be opened: {type(error).__name__}"
-        raise OSError(msg) from None
+        raise QueueUnavailableError(error) from None

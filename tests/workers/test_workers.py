@@ -6,13 +6,15 @@ import asyncio
 import signal
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from traceback import format_exception
 from typing import TYPE_CHECKING
 
 import pytest
 
-from langchain_kimi.workers import Queue
+from langchain_kimi.workers import Queue, QueueUnavailableError
 from langchain_kimi.workers.place import Place
 from tests.workers.conftest import Model, until
 
@@ -233,3 +235,40 @@ def test_a_worker_that_loses_its_database_ends_and_the_next_goes_on(
         assert queue.wait(run, seconds=40).state == "ended"
     assert crew.lines("end") == ["run-1 done"]
     assert crew.lines("mark") == ["word-1"]
+
+
+def test_who_asks_while_the_database_is_away_is_told_so_and_a_wait_goes_on(
+    postgres_server: PostgresServer, database: str
+) -> None:
+    asks: list[Callable[[Queue], object]] = [
+        lambda queue: queue.submit("mark word-2"),
+        lambda queue: queue.status("run-1"),
+        lambda queue: queue.runs(),
+        lambda queue: queue.waiting(),
+        lambda queue: queue.cancel("run-1"),
+        lambda queue: queue.pause("run-1"),
+        lambda queue: queue.resume("run-1"),
+        lambda queue: queue.send("run-1", "x"),
+        lambda queue: queue.answer("run-1", {"x": {"type": "approve"}}),
+        lambda queue: queue.look("run-1"),
+        lambda queue: queue.prune(older_than=1),
+        lambda queue: queue.schedule("x", "0 6 * * *", "mark word-3"),
+        lambda queue: queue.schedules(),
+        lambda queue: queue.unschedule("x"),
+    ]
+    url = database.replace("test@", "test:s3cret-word@")
+    with Queue(url) as queue, ThreadPoolExecutor() as pool:
+        queue.submit("mark word-1", run="run-1")
+        postgres_server.stop()
+        try:
+            for ask in asks:
+                with pytest.raises(QueueUnavailableError, match="See whether it runs") as told:
+                    ask(queue)
+                assert "s3cret" not in "".join(format_exception(told.value))
+            waiting = pool.submit(queue.wait, "run-1", seconds=30)
+            with pytest.raises(TimeoutError):
+                waiting.result(1)
+        finally:
+            postgres_server.start()
+        queue.cancel("run-1")
+        assert waiting.result(30).state == "cancelled"
