@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from langchain_kimi.rag.answer.breaks import over_break
 from langchain_kimi.rag.answer.places import place_of
 from langchain_kimi.rag.answer.quotes import numbers_of
 from langchain_kimi.rag.answer.reply import Cited, Reply
@@ -65,12 +66,41 @@ def check(
     good: dict[int, list[Citation]] = {}
     dropped: list[DroppedQuote] = []
     for cited in dict.fromkeys(reply.evidence):
-        held = _citation(corpus, cited, by_number, seen)
-        if isinstance(held, Citation):
-            good.setdefault(cited.number, []).append(held)
-        else:
-            dropped.append(held)
+        for held in _held(corpus, cited, by_number, seen):
+            if isinstance(held, Citation):
+                good.setdefault(cited.number, []).append(held)
+            else:
+                dropped.append(held)
     return _Writer(reply.text, good, tuple(dropped), numbers_of(question)).write()
+
+
+def _held(
+    corpus: Corpus, cited: Cited, sources: Mapping[int, Source], seen: Collection[int]
+) -> list[Citation | DroppedQuote]:
+    """Return what is held of a line of evidence: two places when it runs over a page break."""
+    whole = _citation(corpus, cited, sources, seen)
+    if isinstance(whole, Citation):
+        return [whole]
+    parts = [_citation(corpus, part, sources, seen) for part in _over_break(cited, sources)]
+    return parts if parts and all(isinstance(one, Citation) for one in parts) else [whole]
+
+
+def _over_break(cited: Cited, sources: Mapping[int, Source]) -> list[Cited]:
+    """Split a quote between its page and the next, where that one was shown too."""
+    source = sources.get(cited.source)
+    if source is None or not cited.quote:
+        return []
+    here = source.found
+    next_to_it = (here.document.id, here.page + 1)
+    for other in sources.values():
+        if (other.found.document.id, other.found.page) == next_to_it:
+            parts = over_break(cited.quote, here.text, other.found.text) or ()
+            numbers = (cited.source, other.number)
+            return [
+                Cited(cited.number, number, quote=part)
+                for number, part in zip(numbers, parts, strict=False)
+            ]
+    return []
 
 
 def _citation(

@@ -85,7 +85,7 @@ def locate_tokens(quote: str, held: Sequence[str]) -> list[tuple[int, int]]:
     places: list[tuple[int, int]] = []
     start = 0
     for part in parts:
-        at = _find(part, held, start)
+        at = find_run(part, held, start)
         if at < 0:
             return []
         start = at + len(part)
@@ -115,7 +115,7 @@ def numbers_of(text: str) -> set[str]:
     }
 
 
-def _find(part: Sequence[str], held: Sequence[str], start: int) -> int:
+def find_run(part: Sequence[str], held: Sequence[str], start: int) -> int:
     """Return where a run of tokens stands, or -1."""
     first, length = part[0], len(part)
     wanted = list(part)
