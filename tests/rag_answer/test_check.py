@@ -50,6 +50,17 @@ def test_garbage_is_no_error_and_no_citation(library, sources, pieces) -> None:
         assert bool(claim.citations) or claim.confidence in ("low", "none")
 
 
+def test_marks_with_commas_between_them_bear_one_claim(library, sources) -> None:
+    number = next(one.number for one in sources if "Oats" in one.found.text)
+    listed = f'[1] S{number} "Oats 77 81"\n[2] S{number} "Oats 77 99"'
+    checked = check(
+        library, read_reply(f"Oats rose to 81 [1], [2]; [1].\n\nEvidence:\n{listed}"), sources
+    )
+    assert checked.text == "Oats rose to 81 [1]."
+    (claim,) = checked.claims
+    assert (claim.confidence, claim.note) == ("medium", "one of its citations is not on its page")
+
+
 def test_what_a_looping_model_repeats_is_looked_up_once(library, sources, monkeypatch) -> None:
     looked = []
     place_of = module.place_of

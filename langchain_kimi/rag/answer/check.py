@@ -17,7 +17,7 @@ from langchain_kimi.rag.text import tokens
 
 UNVERIFIED = "[unverified]"
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
-_RUN = re.compile(rf"(?<!\s)(?:\s*{_MARK.pattern})+(?:\s*[.!?。])?")
+_RUN = re.compile(rf"(?<!\s)\s*{_MARK.pattern}(?:\s*(?:[,;–-]\s*)?{_MARK.pattern})*(?:\s*[.!?。])?")
 _LITTLE_SHARED = 0.25
 _SEEN_NOTE = "seen in a picture, not quoted"
 

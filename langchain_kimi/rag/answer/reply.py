@@ -19,12 +19,25 @@ from dataclasses import dataclass
 NOT_FOUND = "NOT IN THE DOCUMENTS"
 EVIDENCE = "Evidence:"
 
-_EVIDENCE = re.compile(r"^[ \t#*_>]*evidence[ \t*_]*(?::[ \t*_]*)?$", re.IGNORECASE | re.MULTILINE)
+_ENTRY = r"\[\d{1,3}\][ \t:]*[\[(]?[Ss]\d"
+"""How a line of evidence begins."""
+_EVIDENCE = re.compile(
+    rf"^[ \t#*_>]*evidence[ \t*_]*(?:$|:[ \t*_]*(?=$|{_ENTRY}))", re.IGNORECASE | re.MULTILINE
+)
 _LINE = re.compile(
     r"^[ \t>*-]*\[(?P<number>\d{1,3})\][ \t:]*(?:\(|\[)?[Ss](?P<source>\d{1,4})(?:\)|\])?[ \t:,–-]*"
-    r"(?P<rest>.*)$",
+    r"(?P<rest>[\"“„«](?:[^\"“”»\n]*\n(?![ \t>*-]*\[)){1,8}[^\"“”»\n]*[\"“”»][^\n]*|[^\n]*)$",
     re.MULTILINE,
 )
+_NEXT_ENTRY = re.compile(rf"(?<=[\"”»])[ \t]*[;,.]?[ \t]+(?={_ENTRY})")
+_PLACE = re.compile(r"^[^\"“„«\n]{1,120}[:,)–\d-][ \t]*(?=[\"“„«][^\n]*[\"”“»][\s.;,]*$)")
+"""What a model puts before a quote: `page 7:`."""
+_WIDE_MARK = re.compile(r"[\u3010\uff3b]([Ss]?\d{1,3})[\u3011\uff3d]")
+_IN_BRACKETS = re.compile(r"\(((?:[ \t,;]*\[\d{1,3}\])+)[ \t]*\)")
+_MARKS_FIRST = re.compile(
+    r"^([ \t>*-]*)((?:\[\d{1,3}\][ \t]*)+)(?![\s\[(:,;.–-]|[Ss]\d)([^\[\n]+)$", re.MULTILINE
+)
+_LONGEST_HEADING = 30
 _QUOTED = re.compile(r"^[\"“„«'‘](?P<quote>.*)[\"”“»'’][\s.;,]*$", re.DOTALL)
 _SEEN = re.compile(r"^\(?seen\)?\b[ \t:,–-]*(?P<what>.*)$", re.IGNORECASE)
 _NOT_FOUND = re.compile(
@@ -54,6 +67,7 @@ class Reply:
 
 def read_reply(text: str) -> Reply:
     """Take a reply apart; what is malformed stays in the text or is left out, never guessed."""
+    text = _WIDE_MARK.sub(r"[\1]", text)
     heads = list(_EVIDENCE.finditer(text))
     body, listed = (text[: heads[-1].start()], text[heads[-1].end() :]) if heads else (text, "")
     if not heads:
@@ -61,21 +75,38 @@ def read_reply(text: str) -> Reply:
     missing = _NOT_FOUND.search(body)
     if missing is not None:
         body = body[: missing.start()] + body[missing.end() :]
+    listed = _NEXT_ENTRY.sub("\n", listed)
     evidence = tuple(_cited(match) for match in _LINE.finditer(listed))
     return Reply(
-        text=body.strip(),
+        text=_marks_behind(body).strip(),
         evidence=evidence,
         missing=missing["missing"].strip(" *_") if missing is not None else None,
     )
 
 
+def _marks_behind(text: str) -> str:
+    """Return a text with the marks behind its statements, out of round brackets."""
+    return _MARKS_FIRST.sub(
+        lambda line: f"{line[1]}{line[3].rstrip()} {line[2].rstrip()}",
+        _IN_BRACKETS.sub(r"\1", text),
+    )
+
+
 def _without_head(text: str) -> tuple[str, str]:
-    """Split before the evidence lines that end a reply whose heading was forgotten."""
+    """Split before the evidence that ends a reply whose heading is translated or not there."""
     lines = text.rstrip().split("\n")
     start = len(lines)
     while start and (not lines[start - 1].strip() or _LINE.match(lines[start - 1])):
         start -= 1
-    return "\n".join(lines[:start]), "\n".join(lines[start:])
+    listed = "\n".join(lines[start:])
+    heading = lines[start - 1].strip(" \t#*_>") if start and _LINE.search(listed) else ""
+    if (
+        heading.endswith((":", "\uff1a"))
+        and "[" not in heading
+        and len(heading) <= _LONGEST_HEADING
+    ):
+        start -= 1
+    return "\n".join(lines[:start]), listed
 
 
 def _cited(match: re.Match[str]) -> Cited:
@@ -83,5 +114,6 @@ def _cited(match: re.Match[str]) -> Cited:
     seen = _SEEN.match(rest)
     if seen is not None:
         return Cited(number, source, seen=seen["what"].strip(" \"“”'"))
+    rest = _PLACE.sub("", rest)
     quoted = _QUOTED.match(rest)
     return Cited(number, source, quote=(quoted["quote"] if quoted else rest).strip())
