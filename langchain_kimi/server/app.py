@@ -1,8 +1,8 @@
 """Routes beside the server's own: `app` is named in langgraph.json as `http.app`.
 
-`/healthz` answers while the process does. `KIMI_METRICS=1` adds figures to the server's `/metrics`;
-`KIMI_TRACES=1` sends OpenTelemetry spans. LangGraph Server takes any Starlette application, Aegra
-only one of FastAPI.
+`/healthz` answers while the process does; `/swarms` steers background runs. `KIMI_METRICS=1` adds
+figures to the server's `/metrics`; `KIMI_TRACES=1` sends OpenTelemetry spans. LangGraph Server
+takes any Starlette application, Aegra only one of FastAPI.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from langchain_kimi.server.auth import auth
 from langchain_kimi.server.observed import observed
 from langchain_kimi.server.settings import gate, is_guarded
+from langchain_kimi.server.swarms import swarms
 
 __all__ = [
     "app",
@@ -36,6 +37,7 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+app.include_router(swarms)
 
 
 @app.get("/healthz")

@@ -46,6 +46,10 @@ class Handle:
         """Go on after `pause`."""
         self._run(self._session.swarm.resume)
 
+    def is_paused(self) -> bool:
+        """Whether it was paused and has not gone on."""
+        return self._run(lambda: not self._session.desk.open_gate.is_set())
+
     async def asend(self, text: str) -> None:
         """Tell the orchestrator something; it reads it before its next step.
 

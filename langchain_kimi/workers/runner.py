@@ -22,17 +22,10 @@ from langchain_kimi.swarm import (
     running,
 )
 from langchain_kimi.swarm.agent import RESUMED
+from langchain_kimi.swarm.approvals import decide, open_ids, refusal, waits_only
+from langchain_kimi.swarm.control import obey, unseen
 from langchain_kimi.swarm.failures import Remedy, describe, remedy
 from langchain_kimi.swarm.live_runs import kept, leave
-from langchain_kimi.workers.approvals import (
-    asked,
-    decide,
-    open_ids,
-    refusal,
-    refuse_all,
-    waits_only,
-)
-from langchain_kimi.workers.control import obey
 from langchain_kimi.workers.task import Task
 
 logger = logging.getLogger(__name__)
@@ -174,19 +167,15 @@ class Runner:
         if command == "send":
             await handle.asend(str(argument))
             return {}
-        done = obey(handle, command, argument)
-        if command == "look":
-            done["asked"] = asked(handle)
         if command == "cancel" and argument is None:
             self._cancelled.add(run)
-            refuse_all(handle)
-        return done
+        return obey(handle, command, argument)
 
     def _of_held(self, run: str, command: str, argument: Any) -> dict[str, Any]:
         """Do what is asked about a run that was taken over while it was paused."""
         match command:
             case "look":
-                return {"counts": {}, "agents": [], "asked": None, "paused": True}
+                return unseen(paused=True)
             case "pause":
                 return {}
             case "resume" | "cancel" if argument is None:

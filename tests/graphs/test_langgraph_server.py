@@ -264,6 +264,29 @@ async def test_a_subagents_approval_interrupts_and_is_answered(client, kimi, dec
     assert len(kimi.requests) == 6, "nothing was asked for twice"
 
 
+async def test_a_swarm_that_is_cancelled_while_it_asks_does_not_what_is_approved_late(
+    client, kimi
+) -> None:
+    led(kimi, call("pay", amount=5))
+    thread = (await client.threads.create())["thread_id"]
+    await client.runs.wait(thread, "paying", **task(kimi))
+    seen = await client.http.get(f"/swarms/{thread}")
+    assert (seen["status"], seen["at_work"]) == ("interrupted", True)
+    assert seen["asked"]["action_requests"][0]["args"] == {"amount": 5}
+    assert await client.http.post(f"/swarms/{thread}/cancel", json={}) == {"stopped": 1}
+    calls = len(kimi.requests)
+    state = await client.runs.wait(
+        thread,
+        "paying",
+        command={"resume": {"decisions": [{"type": "approve"}]}},
+        context=task(kimi)["context"],
+    )
+    assert state["status"] == "cancelled"
+    assert "paid 5" not in told(state)
+    assert "Study one" in told(state)
+    assert len(kimi.requests) == calls, "nothing is asked for after"
+
+
 async def test_a_cancelled_background_run_calls_no_more_and_can_go_on(client, kimi) -> None:
     led(kimi, call("rest"))
     thread = await client.threads.create()

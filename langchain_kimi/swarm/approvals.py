@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_kimi.swarm import Handle
 from langchain_kimi.swarm.agent import check_decisions
+from langchain_kimi.swarm.live_runs import Handle
 
 _OVER = "Whoever asked has ended."
 
