@@ -162,7 +162,8 @@ async def enter(run: str, owner: object, where: str | Path | Journal, make: Make
     Raises:
         ThreadBusyError: It is at work for another agent.
     """
-    key = (open_journal(where).place, run)
+    journal = await asyncio.to_thread(open_journal, where)  # asks the disk where a file lies
+    key = (journal.place, run)
     session = _SESSIONS.get(key)
     if key in _ENTERING or (session is not None and _is_busy(session, owner)):
         raise ThreadBusyError(run)
@@ -172,7 +173,7 @@ async def enter(run: str, owner: object, where: str | Path | Journal, make: Make
             await _close_elsewhere(session, session.swarm.loop)
             session = None
         if session is None:
-            session = _SESSIONS[key] = await _made(where, make)
+            session = _SESSIONS[key] = await _made(where, journal, make)
     finally:
         _ENTERING.discard(key)
     session.owner = owner
@@ -189,8 +190,9 @@ def _is_of_this_loop(session: Session) -> bool:
     return session.swarm.loop is asyncio.get_running_loop() and session.swarm.broken is None
 
 
-async def _made(where: str | Path | Journal, make: Make) -> Session:
-    journal = borrow(where)
+async def _made(where: str | Path | Journal, journal: Journal, make: Make) -> Session:
+    if journal is not where:  # one that was given stays its owner's
+        journal = borrow(journal)
     try:
         session = await make(journal)
     except BaseException:

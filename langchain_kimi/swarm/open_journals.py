@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable
-from pathlib import Path
 
-from langchain_kimi.swarm.journal import Journal, open_journal
+from langchain_kimi.swarm.journal import Journal
 
 _LOCK = threading.Lock()
 _OPEN: dict[Hashable, list[Journal]] = {}
 """By its place, a journal as often as it is borrowed."""
 
 
-def borrow(where: str | Path | Journal) -> Journal:
-    """Return the open journal of a place; a journal that is given stays its owner's."""
-    if isinstance(where, Journal):
-        return where
-    journal = open_journal(where)
+def borrow(journal: Journal) -> Journal:
+    """Return the one that is open at the place of a journal; this one, where none is."""
     with _LOCK:
         borrowed = _OPEN.setdefault(journal.place, [journal])
         if borrowed[0] is not journal:
