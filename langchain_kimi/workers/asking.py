@@ -56,7 +56,10 @@ def _answer(
         argument,
     )
     try:
-        while handle.get_status().status in ("ENQUEUED", "PENDING"):
+        while (asked := handle.get_status()).status in ("ENQUEUED", "PENDING"):
+            if asked.attributes:
+                past: dict[str, Any] = asked.attributes[engine.ANSWER]
+                return past
             now = status_of(found_in(client, status.id))
             if time.monotonic() > deadline or now.worker != status.worker:
                 client.cancel_workflow(handle.get_workflow_id())

@@ -23,6 +23,8 @@ SUSPECTS = "langchain-kimi-suspects"
 RUN = "langchain_kimi.run"
 SCHEDULED = "langchain_kimi.scheduled"
 CONTROL = "langchain_kimi.control"
+ANSWER = "answer"
+"""The attribute by which a worker that drains answers."""
 
 
 class QueueUnavailableError(ConnectionError):

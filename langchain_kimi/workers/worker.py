@@ -21,6 +21,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from langchain_kimi.swarm import Journal
 from langchain_kimi.workers import engine, schedules
+from langchain_kimi.workers.answering import Answering
 from langchain_kimi.workers.place import Place, Presence
 from langchain_kimi.workers.runner import Observer, Runner
 from langchain_kimi.workers.takeover import note_leaving, take_over, wishes_of
@@ -281,10 +282,12 @@ class Worker:
             )
         )
         hurry = asyncio.ensure_future(self._hurry.wait())
+        answering = Answering(runner, client, self.name)
         try:
             while grace > 0 and not ending.done() and not hurry.done():
                 await self._seen(presence)
                 await self._grant(runner, client)
+                await answering.look()
                 await runner.leave_waiting()
                 await asyncio.wait(
                     {ending, hurry}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED

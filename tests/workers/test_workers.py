@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from langchain_kimi.workers import Queue, QueueUnavailableError
+from langchain_kimi.workers import Queue, QueueUnavailableError, engine
 from langchain_kimi.workers.place import Place
 from tests.workers.conftest import Model, until
 
@@ -179,7 +179,7 @@ def test_a_blocked_worker_ends_and_what_was_cancelled_meanwhile_ends_with_the_ne
     kimi: KimiServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("langchain_kimi.workers.client._ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("langchain_kimi.workers.asking._ANSWER_SECONDS", 0.3)
     model = Model()
     kimi.respond_with(model)
     crew = crew_of(str(tmp_path / "folder"))
@@ -198,6 +198,35 @@ def test_a_blocked_worker_ends_and_what_was_cancelled_meanwhile_ends_with_the_ne
     assert ended.outcome is not None
     assert ended.outcome["status"] == "cancelled"
     assert len(model.calls) <= calls + 1
+
+
+def test_a_worker_that_drains_is_asked_about_its_run_and_told_to_cancel(
+    database: str, crew_of: Callable[[str], Crew], kimi: KimiServer
+) -> None:
+    model = Model()
+    kimi.respond_with(model)
+    crew = crew_of(database)
+    with Queue(database) as queue:
+        run = queue.submit("mark word-3600", run="run-1")
+        worker = crew.hire(grace=60)
+        until(lambda: crew.lines("block"))
+        worker.send_signal(signal.SIGTERM)
+        until(lambda: queue._client.list_workflows(workflow_ids=[run])[0].attributes)
+        (agent,) = queue.look(run)["agents"]
+        assert agent["status"] == "running"
+        queue.send(run, "Make haste.")
+        with pytest.raises(ValueError, match="no sub-agent 'nobody'"):
+            queue.cancel(run, "nobody")
+        queue.cancel(run, agent["id"])
+        told = until(lambda: [str(one) for one in kimi.requests if "Make haste." in str(one)])
+        assert told[0].count("Make haste.") == 1
+        queue.cancel(run)
+        ended = queue.wait(run, seconds=30)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+        assert not queue._client.list_workflows(name=engine.CONTROL), "questions are not left"
+    assert ended.outcome is not None
+    assert ended.outcome["status"] == "cancelled"
 
 
 def test_a_folder_is_for_one_worker(
