@@ -144,3 +144,33 @@ def test_srt_and_webvtt_give_the_same_cues() -> None:
     vtt += "01:00.000 --> 01:02.250\nBye\n"
     expected = [Cue(1.5, 3.0, "Hello there"), Cue(60.0, 62.25, "Bye")]
     assert parse_cues(srt) == parse_cues(vtt) == expected
+
+
+@pytest.mark.parametrize("line", ["Line {} of the log", "一行日志{}。" * 3])
+def test_a_log_without_blank_lines_is_cut_between_lines(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "mill.log.txt"
+    lines = [line.format(*[number] * 3) for number in range(2_000)]
+    path.write_text("\n".join(lines))
+    parts = parse_plain(path).parts
+    assert len(parts) > 5
+    assert max(len(part.text) for part in parts) <= 6_000
+    assert "\n".join(part.text for part in parts).split("\n") == lines
+
+
+def test_a_line_without_end_is_cut_between_words(tmp_path: Path) -> None:
+    path = tmp_path / "one.txt"
+    path.write_text("grain " * 4_000 + "x" * 20_000)
+    parts = parse_plain(path).parts
+    assert max(len(part.text) for part in parts) <= 6_000
+    assert " ".join(part.text for part in parts).count("grain") == 4_000
+    assert sum(part.text.count("x") for part in parts) == 20_000
+
+
+def test_each_part_of_a_long_table_has_its_head(tmp_path: Path) -> None:
+    path = tmp_path / "grain.md"
+    rows = [f"| item {number} | {number * 7} |" for number in range(1_000)]
+    path.write_text("\n".join(["| name | tonnes |", "|---|---|", *rows]))
+    parts = parse_markdown(path).parts
+    assert len(parts) > 5
+    assert all(part.text.startswith("| name | tonnes |\n|---|---|\n| item") for part in parts)
+    assert [line for part in parts for line in part.text.split("\n")[2:]] == rows

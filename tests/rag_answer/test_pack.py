@@ -11,6 +11,7 @@ from langchain_kimi.content.counting import content_tokens
 from langchain_kimi.errors import KimiInvalidInputError
 from langchain_kimi.rag import Box, Corpus, IngestOptions
 from langchain_kimi.rag.answer import EvidenceBudget, pack
+from langchain_kimi.rag.answer import candidates as candidates_module
 from langchain_kimi.rag.answer.candidates import (
     FRAME_TIME,
     Candidate,
@@ -152,15 +153,14 @@ def test_what_is_sent_costs_what_was_reckoned(library: Corpus) -> None:
         assert text + media <= source.slot.tokens
 
 
-def test_long_names_and_dense_scripts_stay_within_the_budget(tmp_path) -> None:
+def test_long_names_and_dense_scripts_stay_within_the_budget(tmp_path, monkeypatch) -> None:
     """A kana costs a token and more, a folder of archives as much as a paragraph."""
+    monkeypatch.setattr(candidates_module, "MOST_TEXT", 2_000)
     deep = tmp_path / "docs" / ("部門別資料" * 10) / ("quarterly-archive_" * 8)
     deep.mkdir(parents=True)
     for number in range(3):
         (deep / f"{number}.md").write_text(f"# Oats\n\nOats cost {number} euros.")
-    (tmp_path / "docs" / "kana.txt").write_text(
-        "これはながいぶんしょうです" * 700 + "oats " * 3_000
-    )
+    (tmp_path / "docs" / "kana.txt").write_text("これはながいぶんしょうです" * 225 + "oats " * 500)
     corpus = Corpus(tmp_path / "index", ocr="none")
     corpus.ingest(tmp_path / "docs", options=IngestOptions(workers=0))
     units = corpus.store.units(corpus.namespace, level="page")

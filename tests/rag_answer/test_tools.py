@@ -52,9 +52,10 @@ def test_open_page_gives_text_and_a_picture(tools, library) -> None:
     assert visual_tokens(picture) <= 1_400
 
 
-def test_a_long_text_is_read_part_by_part(tmp_path) -> None:
+def test_a_long_text_is_read_part_by_part(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(module, "_MOST_TEXT", 700)
     (tmp_path / "docs").mkdir()
-    lines = "\n".join(f"Line {number} of oats." for number in range(1_500))
+    lines = "\n".join(f"Line {number} of oats." for number in range(150))
     (tmp_path / "docs" / "long.txt").write_text(f"{lines}\nThe last word is zebra.")
     corpus = Corpus(tmp_path / "index", ocr="none")
     corpus.ingest(tmp_path / "docs", options=IngestOptions(workers=0))

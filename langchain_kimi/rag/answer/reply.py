@@ -17,7 +17,6 @@ import re
 from dataclasses import dataclass
 
 NOT_FOUND = "NOT IN THE DOCUMENTS"
-EVIDENCE = "Evidence:"
 
 _ENTRY = r"\[\d{1,3}\][ \t:]*[\[(]?[Ss]\d"
 """How a line of evidence begins."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from itertools import chain
 from pathlib import Path
 
 from langchain_kimi.rag.errors import FileTooLargeError
@@ -14,6 +15,7 @@ from langchain_kimi.rag.ingest.trail import HeadingTrail
 
 MAX_BYTES = 64 * 1024 * 1024
 _PART_CHARACTERS = 3_000
+_LONGEST_PIECE = 6_000
 _ATX = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _CELL_RULE = re.compile(r"^\s*\|?\s*:?-{3,}")
@@ -202,7 +204,7 @@ def to_parts(pieces: Sequence[Piece]) -> Iterator[Part]:
     trail = HeadingTrail()
     regions: list[Region] = []
     number, length = 1, 0
-    for piece in pieces:
+    for piece in _cut(pieces):
         full = length + len(piece.text) > _PART_CHARACTERS
         if regions and (full or (1 <= piece.level <= 2 and length > 200)):
             yield _part(number, regions)
@@ -214,6 +216,50 @@ def to_parts(pieces: Sequence[Piece]) -> Iterator[Part]:
         length += len(piece.text)
     if regions:
         yield _part(number, regions)
+
+
+def _cut(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """Cut what is too long for one part, such as a log, between its lines; a table keeps its head.
+
+    Of a part that is too long for a model, only the beginning would be read.
+    """
+    for piece in pieces:
+        if piece.level or len(piece.text) <= _LONGEST_PIECE:
+            yield piece
+            continue
+        lines = piece.text.split("\n")
+        head: list[str] = []
+        if piece.table:
+            ruled = len(lines) > 1 and _CELL_RULE.match(lines[1])
+            head = lines[: 2 if ruled else 1]
+        yield from (
+            Piece("\n".join([*head, *some]), table=piece.table)
+            for some in _gathered(lines[len(head) :])
+        )
+
+
+def _gathered(lines: Sequence[str]) -> Iterator[list[str]]:
+    """Gather lines up to the length of a part; a line that is longer is cut between its words."""
+    held: list[str] = []
+    length = 0
+    for line in chain.from_iterable(map(_wrapped, lines)):
+        if held and length + len(line) > _PART_CHARACTERS:
+            yield held
+            held, length = [], 0
+        held.append(line)
+        length += len(line) + 1
+    if held:
+        yield held
+
+
+def _wrapped(line: str) -> Iterator[str]:
+    """Cut a line that is longer than a part, where it can be between words."""
+    while len(line) > _LONGEST_PIECE:
+        at = line.rfind(" ", 1, _PART_CHARACTERS)
+        at = at if at > 0 else _PART_CHARACTERS
+        yield line[:at]
+        line = line[at:].lstrip()
+    yield line
 
 
 def _part(number: int, regions: Sequence[Region]) -> Part:
