@@ -106,8 +106,8 @@ def deployment(
     needs_aegra()
     folder = tmp_path_factory.mktemp("hosted")
     copy_of_deployment(folder)
-    postgres_server.execute("CREATE DATABASE hosted")
-    database = postgres_server.server.replace("/postgres?", "/hosted?")
+    postgres_server.execute(f"CREATE DATABASE {folder.name}")  # a worker may come here twice
+    database = postgres_server.server.replace("/postgres?", f"/{folder.name}?")
     with redis(folder) as url:
         yield SelfHosted(folder, database, url, {"KIMI_AUTH_JWT_KEY": SECRET})
 
