@@ -10,7 +10,8 @@ from langchain_kimi.swarm.failures import RetryPolicy
 from langchain_kimi.swarm.journal import Journal, open_journal
 from langchain_kimi.swarm.live import Progress
 from langchain_kimi.swarm.live_runs import Handle, ThreadBusyError, running
-from langchain_kimi.swarm.remote import RemoteRunError, RemoteUnavailableError, remote_graph
+from langchain_kimi.swarm.remote import RemoteUnavailableError, remote_graph
+from langchain_kimi.swarm.remote_thread import RemoteRunError
 from langchain_kimi.swarm.resume import is_unfinished
 from langchain_kimi.swarm.subagents import IdempotencyKey, SubAgent
 from langchain_kimi.swarm.threads import delete_run, prune_runs

@@ -14,8 +14,6 @@ from langchain_core.callbacks import AsyncCallbackManager
 from langchain_core.messages import (
     AIMessage,
     AnyMessage,
-    BaseMessage,
-    convert_to_openai_messages,
 )
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatGeneration, LLMResult
@@ -29,27 +27,17 @@ from langgraph_sdk.errors import APIStatusError, InternalServerError, NotFoundEr
 from pydantic import SecretStr
 
 from langchain_kimi.swarm.agent_protocol import (
-    BUSY,
     MALFORMED,
     Rest,
-    Run,
-    at_rest,
     busy_runs,
-    has_asked,
-    last_question,
-    messages_of,
-    state_of,
-    status_of,
 )
+from langchain_kimi.swarm.remote_thread import RemoteRunError, RemoteThread
 
 logger = logging.getLogger(__name__)
 
 _NAMESPACE = uuid.UUID("6d1e2a2c-6d0f-4b6e-9d0b-7f1f6f0a4c11")
 _LOST = (httpx.TransportError, ConnectionError, InternalServerError, *MALFORMED)
 _TIMEOUT = httpx.Timeout(300, connect=5)
-_FROM_THE_FIRST = "-1"
-"""The id before that of the first event: a stream that is joined again goes on without a gap."""
-_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.2, 5.0
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 15.0
 _FAREWELL_SECONDS = 0.5
 """How long a cancelled sub-agent waits for its server; the rest is done behind its back."""
@@ -59,20 +47,12 @@ class RemoteUnavailableError(ConnectionError):
     """None of the servers of a remote sub-agent can be reached; it is tried again."""
 
 
-class RemoteRunError(RuntimeError):
-    """A run on another server ended with an error of its own."""
-
-
 class RemoteRefusedError(RemoteRunError):
     """A server refused a request: a wrong key, no such graph, too many requests."""
 
     def __init__(self, message: str, status_code: int) -> None:
         super().__init__(message)
         self.status_code = status_code
-
-
-class _ForgottenError(ConnectionError):
-    """A server does not know a run any more that it had: it was started anew, and lost it."""
 
 
 class _Asked(TypedDict):
@@ -191,17 +171,11 @@ class _Remote:
         asked = state["asked"]
         answer = interrupt(asked["value"])
         try:
-            await self._answer(_thread(config), asked, answer)
+            async with self._make(asked["url"]) as client:
+                await self._at(client, _thread(config)).answer(asked["id"], answer)
         except (*_LOST, NotFoundError) as error:
             logger.warning("%s is gone with what it asked: %s", _host(asked["url"]), _name(error))
         return Command(goto="run")
-
-    async def _answer(self, thread: str, asked: _Asked, answer: Any) -> None:
-        """Answer a remote run, unless it was answered before a kill."""
-        async with self._make(asked["url"]) as client:
-            found = at_rest(await state_of(client, thread))
-            if found is not None and found.asked is not None and found.asked.id == asked["id"]:
-                await self._create(client, thread, command={"resume": {asked["id"]: answer}})
 
     async def _patiently(self, thread: str, state: _State, alive: Any) -> tuple[str, Rest]:
         """Have the work done as soon as there is a server for it."""
@@ -224,7 +198,9 @@ class _Remote:
         for url in sorted(self._servers, key=lambda url: (url != asked_by, _rank(thread, url))):
             try:
                 async with self._make(url) as client:
-                    return url, await self._on(client, thread, state["messages"], alive)
+                    return url, await self._at(client, thread).come_to_rest(
+                        state["messages"], alive
+                    )
             except _LOST as error:
                 lost.append(f"{_host(url)}: {_name(error)}")
             except APIStatusError as error:
@@ -235,6 +211,9 @@ class _Remote:
                 raise
         msg = f"no server of {self._graph!r} can be reached: {', '.join(lost)}"
         raise RemoteUnavailableError(msg)
+
+    def _at(self, client: LangGraphClient, thread: str) -> RemoteThread:
+        return RemoteThread(client, thread, self._graph, self._context, self._plain)
 
     async def _bid_farewell(self, url: str, thread: str) -> None:
         """Have a server cancel what it does in a thread; a slow one holds nobody up."""
@@ -250,70 +229,6 @@ class _Remote:
                     await client.runs.cancel(thread, run)
         except (*_LOST, APIStatusError) as error:
             logger.warning("a run on %s was not cancelled: %s", _host(url), _name(error))
-
-    async def _on(
-        self, client: LangGraphClient, thread: str, messages: list[AnyMessage], alive: Any
-    ) -> Rest:
-        """Join the run of a thread, begin one, or take what it came to."""
-        await client.threads.create(thread_id=thread, if_exists="do_nothing")
-        busy = await busy_runs(client, thread)
-        state = await state_of(client, thread)
-        found = None if busy else at_rest(state)
-        if found is not None and (found.asked or has_asked(found.messages, messages)):
-            return found
-        if busy:
-            run = busy[0]
-        else:
-            new = self._begun(messages_of(state), messages)
-            run = await self._create(client, thread, input=None if state.next else new)
-        try:
-            await self._follow(client, thread, run, alive)
-            found = at_rest(await state_of(client, thread))
-        except NotFoundError as error:
-            msg = f"the server has lost run {run}"
-            raise _ForgottenError(msg) from error
-        if found is None:
-            msg = f"the run on {self._graph!r} was cut off"
-            raise RemoteRunError(msg)
-        return found
-
-    async def _follow(self, client: LangGraphClient, thread: str, run: str, alive: Any) -> None:
-        """Wait for a run's end; its stream may end before it does.
-
-        Raises:
-            RemoteRunError: It did not succeed.
-        """
-        said, pause = "", _LOOK_SECONDS
-        while True:
-            async for part in client.runs.join_stream(thread, run, last_event_id=_FROM_THE_FIRST):
-                await alive("")
-                if part.event == "error":
-                    said = self._plain(_words(part.data))
-            status = await status_of(client, thread, run)
-            if status not in BUSY:
-                break
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
-        if status not in ("success", "interrupted"):
-            raise RemoteRunError(said or f"the run on {self._graph!r} ended as {status!r}")
-
-    def _begun(self, there: list[BaseMessage], here: list[AnyMessage]) -> dict[str, Any]:
-        """Return what a run begins with: a server that knows nothing is told all."""
-        said = [last_question(here)] if there else [one for one in here if one.type != "system"]
-        return {"messages": convert_to_openai_messages(said)}
-
-    async def _create(self, client: LangGraphClient, thread: str, **given: Any) -> str:
-        create: Any = client.runs.create
-        run = await create(
-            thread,
-            self._graph,
-            context=self._context,
-            stream_mode=["updates"],
-            stream_resumable=True,
-            durability="sync",
-            **given,
-        )
-        return Run.model_validate(run).run_id
 
 
 def _bill(found: Rest) -> AIMessage:
@@ -344,10 +259,4 @@ def _host(url: str) -> str:
 def _name(error: Exception) -> str:
     if isinstance(error, APIStatusError):
         return str(error.status_code)
-    return type(error).__name__.strip("_")
-
-
-def _words(data: Any) -> str:
-    if isinstance(data, Mapping):
-        return f"{data.get('error', 'error')}: {data.get('message', '')}"[:500]
-    return str(data)[:500]
+    return type(error).__name__

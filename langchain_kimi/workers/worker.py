@@ -16,7 +16,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from dbos import DBOS, DBOSClient, StepOptions
+from dbos import DBOS, DBOSClient
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from langchain_kimi.swarm import Journal
@@ -26,13 +26,12 @@ from langchain_kimi.workers.place import Place, Presence
 from langchain_kimi.workers.runner import Observer, Runner
 from langchain_kimi.workers.takeover import note_leaving, take_over, wishes_of
 from langchain_kimi.workers.task import Task
+from langchain_kimi.workers.telling import Notify, Telling, failed
 from langchain_kimi.workers.threads import Threads
-from langchain_kimi.workers.webhook import WebhookRefusedError, tell
 
 logger = logging.getLogger(__name__)
 
 AgentOf = Callable[[Journal, BaseCheckpointSaver[Any]], Any]
-Notify = Callable[[dict[str, Any]], None]
 
 LOOK_SECONDS = 1.0
 """How often a worker looks for runs of workers that are gone, and whether it is seen itself."""
@@ -41,8 +40,6 @@ QUEUE_SECONDS = 0.25
 """How often a worker looks into the queue."""
 
 _CHECK_SECONDS = 15.0
-
-_TRIES = 5
 
 
 class WorkerLostError(ConnectionError):
@@ -102,8 +99,7 @@ class Worker:
         self._place = Place(where)
         self._concurrency = concurrency
         self._grace = grace
-        self._notify = notify
-        self._private_hosts = tuple(private_hosts)
+        self._telling = Telling(notify, tuple(private_hosts))
         self._observe = observe
         self._patience = patience
         self._ends_process = ends_process
@@ -190,9 +186,9 @@ class Worker:
                 asked = Task.kept(task)
                 told = inside(runner.run(name, asked, Context().run(wishes_of, name)))
             except Exception as error:
-                self._ended(_failed(name, error), asked)
+                self._telling.ended(failed(name, error), asked)
                 raise
-            return self._ended(told, asked)
+            return self._telling.ended(told, asked)
 
         def scheduled(_at: Any, context: dict[str, Any]) -> dict[str, Any]:
             return run(context["task"])
@@ -204,33 +200,6 @@ class Worker:
         DBOS.workflow(name=engine.RUN)(run)
         DBOS.workflow(name=engine.SCHEDULED)(scheduled)
         DBOS.workflow(name=engine.CONTROL)(control)
-
-    def _ended(self, told: dict[str, Any], task: Task | None) -> dict[str, Any]:
-        """Tell a run's end to whom it may concern; what was told is not told again."""
-        if task is not None and task.webhook is not None:
-            told = {**told, "webhook": self._told_to(task.webhook, told)}
-        if self._notify is not None:
-            try:
-                self._notify(told)
-            except Exception:
-                logger.exception("notify failed for run %s", told["run"])
-        return told
-
-    def _told_to(self, url: str, told: dict[str, Any]) -> str:
-        options: StepOptions = {
-            "name": "webhook",
-            "retries_allowed": True,
-            "max_attempts": _TRIES,
-            "interval_seconds": 0.5,
-            "backoff_rate": 3.0,
-            "should_retry": lambda error: not isinstance(error, WebhookRefusedError),
-        }
-        try:
-            DBOS.run_step(options, tell, url, told, private_hosts=self._private_hosts)
-        except Exception as error:  # noqa: BLE001 - the run is done, whoever could be told
-            logger.warning("the webhook of run %s was not told: %s", told["run"], error)
-            return "failed"
-        return "told"
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -303,9 +272,3 @@ class Worker:
 def _lost(error: OSError) -> WorkerLostError:
     said = str(error) or "the database does not answer"
     return WorkerLostError(f"{said}; the runs are on disk, start the worker again")
-
-
-def _failed(run: str, error: Exception) -> dict[str, Any]:
-    """Return what is told of a run that failed; the error's words may hold what is nobody's."""
-    reason = f"failed: {type(error).__name__}"
-    return {"run": run, "status": "failed", "result": "", "missing": [reason], "usage": {}}
