@@ -39,6 +39,9 @@ LOOK_SECONDS = 1.0
 QUEUE_SECONDS = 0.25
 """How often a worker looks into the queue."""
 
+_DRAIN_SECONDS = 0.5
+"""How often one that drains does, and what it is asked is answered at the second look."""
+
 _CHECK_SECONDS = 15.0
 
 
@@ -259,7 +262,7 @@ class Worker:
                 await answering.look()
                 await runner.leave_waiting()
                 await asyncio.wait(
-                    {ending, hurry}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                    {ending, hurry}, timeout=_DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
         finally:
             hurry.cancel()
