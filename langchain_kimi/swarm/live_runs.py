@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import contextvars
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -162,8 +162,8 @@ async def enter(run: str, owner: object, where: str | Path | Journal, make: Make
     Raises:
         ThreadBusyError: It is at work for another agent.
     """
-    journal = await asyncio.to_thread(open_journal, where)  # asks the disk where a file lies
-    key = (journal.place, run)
+    journal, place = await asyncio.to_thread(_placed, where)
+    key = (place, run)
     session = _SESSIONS.get(key)
     if key in _ENTERING or (session is not None and _is_busy(session, owner)):
         raise ThreadBusyError(run)
@@ -179,6 +179,12 @@ async def enter(run: str, owner: object, where: str | Path | Journal, make: Make
     session.owner = owner
     session.inside += 1
     return session
+
+
+def _placed(where: str | Path | Journal) -> tuple[Journal, Hashable]:
+    """Return a journal, and where it lies, for which the disk is asked."""
+    journal = open_journal(where)
+    return journal, journal.place
 
 
 def _is_busy(session: Session, owner: object) -> bool:

@@ -6,6 +6,7 @@ import sqlite3
 import time
 import weakref
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,9 +31,12 @@ class SqliteBackend(SqlBackend):
     def __init__(self, path: str | Path, *, patience: float = 30.0) -> None:
         self.path = str(path)
         self.patience = patience
-        self.place = "" if self.path == ":memory:" else str(Path(self.path).expanduser().absolute())
-        """Tells this file from others; "" in memory."""
         self._connection: sqlite3.Connection | None = None
+
+    @cached_property
+    def place(self) -> str:
+        """What tells this file from others; "" in memory. Asks the disk, the first time."""
+        return "" if self.path == ":memory:" else str(Path(self.path).expanduser().absolute())
 
     def transaction(self, work: Callable[[Cursor], _T]) -> _T:
         """Run `work` in a transaction, and again while the database is only busy or full."""

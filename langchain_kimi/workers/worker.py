@@ -40,7 +40,7 @@ QUEUE_SECONDS = 0.25
 """How often a worker looks into the queue."""
 
 _DRAIN_SECONDS = 0.5
-"""How often one that drains does, and what it is asked is answered at the second look."""
+"""How often one that drains looks, and what it is asked is answered at the second look."""
 
 _CHECK_SECONDS = 15.0
 

@@ -1,6 +1,7 @@
 """Runs in this process that only wait for a person, and runs of one name."""
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 
@@ -10,7 +11,13 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from langchain_kimi.swarm import ThreadBusyError, create_background_agent, live_runs, running
+from langchain_kimi.swarm import (
+    ThreadBusyError,
+    create_background_agent,
+    live_runs,
+    open_journal,
+    running,
+)
 from langchain_kimi.swarm.live_runs import kept, leave
 
 from .fakes import FakeModel, calls, is_orchestrator, prompt_of, say, steps_of
@@ -165,3 +172,21 @@ async def test_a_second_agent_on_a_thread_at_work_is_refused_and_the_first_goes_
         await two.begin("1")
     one.looked.set()
     assert (await first)["status"] == "done"
+
+
+async def test_naming_a_journal_does_not_ask_the_disk(tmp_path, monkeypatch):
+    """A server's loop may not be blocked, and a context names the journal in it."""
+    inside = threading.get_ident()
+    real = os.getcwd
+
+    def getcwd():
+        assert threading.get_ident() != inside, "the loop was blocked"
+        return real()
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "getcwd", getcwd)
+    model = FakeModel(rule=lambda _: say("Done."))
+    agent = create_background_agent(model, journal=lambda _: open_journal("relative.sqlite"))
+    found = await agent.ainvoke({"messages": [HumanMessage("go")]}, _config("t"))
+    assert found["status"] == "done"
+    assert (tmp_path / "relative.sqlite").exists()
