@@ -180,7 +180,10 @@ async def test_all_are_cancelled_by_their_caller_alone_and_partial_results_are_k
     assert "I am in." not in str(values["messages"])
 
 
-@pytest.mark.parametrize("thread", ["6d7a2f0e-3c19-4a58-9b1d-0c8e5f2a7b64", "search", "no-thread", "x%3Flimit=1"])
+UNKNOWN = "6d7a2f0e-3c19-4a58-9b1d-0c8e5f2a7b64"
+
+
+@pytest.mark.parametrize("thread", [UNKNOWN, "search", "no-thread", "x%3Flimit=1"])
 async def test_a_thread_that_is_not_there_is_not_found(alice: Any, thread: str) -> None:
     with pytest.raises(NotFoundError):
         await alice.http.get(f"/swarms/{thread}")
