@@ -27,6 +27,7 @@ bench: .venv/.ready ## run the benchmarks, each against named alternatives in th
 
 docs: .venv/.ready ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "to read it: $(BIN)/python -m http.server -b 127.0.0.1 -d site, and open http://127.0.0.1:8000"
 
 release: .venv/.ready ## build wheel and sdist, install them on each Python, old and new; write docs/release.md
 	$(BIN)/python -m scripts.release_check --page

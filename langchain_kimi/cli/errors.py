@@ -1,6 +1,7 @@
 """Errors as one clear line."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,7 @@ def error_line(error: Exception) -> str:
     """Return an error as one line, without any key."""
     text = _refused_values(error) if isinstance(error, ValidationError) else str(error)
     secrets = [key for name in _KEYS if (key := os.environ.get(name))]
+    text = re.sub(r"(?<=\w)\n(?=[A-Z])", ". ", text)  # a line of advice is a sentence of its own
     line = " ".join(text.split()) or type(error).__name__
     return plain(redact(line, secrets))
 

@@ -35,9 +35,9 @@ def pass_gate(llm: ChatKimi) -> tuple[list[Finding], AIMessage | None]:
     except KimiEmptyReplyError as error:
         first = error.partial or AIMessage("")
     except KimiError as error:
-        return _refusal(error, llm.model, listed, problem), None
+        return _refusal(error, llm, listed, problem), None
     answered = "it listed its models" if listed is not None else "it answered a chat request"
-    results = [yes(answered), yes("the key was accepted"), yes(_place(llm.model, listed))]
+    results = [yes(answered), yes(_let_in(llm)), yes(_place(llm.model, listed))]
     return _named(*results), first
 
 
@@ -51,7 +51,7 @@ def _listed(llm: ChatKimi) -> tuple[list[str] | None, KimiError | None]:
 
 
 def _refusal(
-    error: KimiError, model: str, listed: list[str] | None, problem: KimiError | None
+    error: KimiError, llm: ChatKimi, listed: list[str] | None, problem: KimiError | None
 ) -> list[Finding]:
     line = error_line(error)
     reached = yes("it listed its models" if listed is not None else "it answered")
@@ -65,8 +65,12 @@ def _refusal(
         rest = not_tested("it did not answer")
         return _named(no(line), rest, rest) if silent else _named(reached, rest, no(line))
     retired = "retired: " if isinstance(error, KimiModelRetiredError) else ""
-    reason = f"{retired}{line} ({_place(model, listed)})"
-    return _named(reached, yes("the key was accepted"), no(reason))
+    reason = f"{retired}{line} ({_place(llm.model, listed)})"
+    return _named(reached, yes(_let_in(llm)), no(reason))
+
+
+def _let_in(llm: ChatKimi) -> str:
+    return "the key was accepted" if llm.api_key else "no key is set, and it asked for none"
 
 
 def _place(model: str, listed: list[str] | None) -> str:

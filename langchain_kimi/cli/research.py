@@ -58,7 +58,7 @@ def research(documents: Path, job: Work, llm: ChatKimi, console: Console) -> int
     used = found["usage"]
     console.print(
         f"{used['subagents']} sub-agents, {used['steps']} steps, {used['seconds']:.1f} s, "
-        f"{used['speed_up']:.1f}x faster than serially; {used['input_tokens']:,} tokens in, "
+        f"{used['speed_up']:.1f}x as fast as serially; {used['input_tokens']:,} tokens in, "
         f"{used['output_tokens']:,} out",
         soft_wrap=True,
     )

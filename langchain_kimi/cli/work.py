@@ -84,7 +84,7 @@ def work(job: Work, llm: ChatKimi, console: Console, approve: Approve, tools: An
     used = found["usage"]
     console.print(
         f"{used['subagents']} sub-agents, {used['steps']} steps ({used['critical_steps']} one "
-        f"after the other), {used['seconds']:.0f} s, {used['speed_up']:.1f}x faster than serially"
+        f"after the other), {used['seconds']:.0f} s, {used['speed_up']:.1f}x as fast as serially"
         + (f", cost {used['money']:.4f}" if job.price else "")
     )
     console.print(f"report and artifacts: {job.folder / job.thread}", markup=False)

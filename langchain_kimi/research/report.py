@@ -66,7 +66,7 @@ def _rows(usage: Mapping[str, Any], price: Price | None, model: str) -> Iterator
         yield "answered by", model
     yield "sub-agents", f"{usage['subagents']:,}"
     yield "model calls", f"{usage['steps']:,}, {usage['critical_steps']:,} one after the other"
-    serial = f"{usage['serial_seconds']:.1f} s if done serially, {usage['speed_up']:.1f}x faster"
+    serial = f"{usage['serial_seconds']:.1f} s if done serially, {usage['speed_up']:.1f}x as fast"
     yield "time", f"{usage['seconds']:.1f} s; {serial}"
     sent = f"{usage['input_tokens']:,} in ({usage['cached_tokens']:,} of them cached)"
     yield "tokens", f"{sent}, {usage['output_tokens']:,} out"

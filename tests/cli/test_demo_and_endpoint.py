@@ -71,6 +71,13 @@ def test_the_endpoint_serves_until_ctrl_c() -> None:
     assert (server.returncode, errors) == (130, "")
 
 
+def test_a_port_in_use_is_named(command, kimi_server) -> None:
+    done = command("endpoint", "--port", str(kimi_server.port))
+    assert done.exit_code == 1
+    assert f"127.0.0.1:{kimi_server.port} is in use" in done.stderr
+    assert "--port 0" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

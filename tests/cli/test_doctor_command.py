@@ -54,6 +54,7 @@ def test_the_table(command, kimi_server_factory) -> None:
     rows = [line for line in done.stdout.splitlines() if line.startswith("│")]
     assert len(rows) == 12
     assert 'get_weather(city="Paris")' in done.stdout
+    assert "no key is set, and it asked for none" in done.stdout
     assert "send sampled frames as pictures" in done.stdout
 
 
@@ -75,6 +76,7 @@ def test_a_wrong_key(command, kimi_server, on, monkeypatch) -> None:
     found = answers(done)
     assert (found["reachable"], found["authorised"], found["model"]) == ("yes", "no", "not tested")
     assert "nvapi" not in done.output
+    assert "Unauthorized. Check or renew the API key" in done.stdout
 
 
 def test_a_missing_key(command) -> None:
