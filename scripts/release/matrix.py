@@ -118,7 +118,7 @@ class Matrix:
             "--no-emit-find-links", "--python-version", python, "--resolution",
             RESOLUTIONS[resolution], wanted, "--output-file", pins,
         )  # fmt: skip
-        self._run(self.uv, "venv", "--quiet", "--python", python, place)
+        self._run(self.uv, "venv", "--quiet", "--no-python-downloads", "--python", python, place)
         brackets = "" if extra == "core" else f"[{extra}]"
         self._run(
             self.uv, "pip", "install", "--quiet", "--python", place / "bin" / "python",
