@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from json import JSONDecodeError
 from typing import Any
@@ -112,8 +113,6 @@ def _count(messages: Sequence[BaseMessage], text: str) -> int:
 def _message(data: Mapping[str, Any]) -> BaseMessage:
     """Read a message of a server, as LangGraph writes it (with its usage) or as OpenAI does."""
     if "type" not in data and isinstance(data.get("role"), str):
-        try:
+        with suppress(ValueError, NotImplementedError):  # said better by what follows
             return convert_to_messages([dict(data)])[0]
-        except (ValueError, NotImplementedError):
-            pass  # said better by what follows
     return _MESSAGE.validate_python({"type": "", **data})
